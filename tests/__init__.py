@@ -1,0 +1,1 @@
+"""Tests of the asynq exporter; the folders mirror the package."""
