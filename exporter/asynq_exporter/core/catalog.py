@@ -5,6 +5,7 @@ levels: info is the end of the normal range (guide 2.3), and of the two alert th
 (1.1 and 3.4) the lower is warning and the higher critical.
 """
 
+import itertools
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -133,5 +134,5 @@ def _check_ladder(state: str, ladder: Mapping[str, int]) -> None:
     values = [ladder[level] for level in LEVELS if level in ladder]
     if any(value < 0 for value in values):
         raise CatalogError(f"thresholds of {state} must be 0 or more")
-    if any(low >= high for low, high in zip(values, values[1:], strict=False)):
+    if any(low >= high for low, high in itertools.pairwise(values)):
         raise CatalogError(f"thresholds of {state} must climb from info to critical")

@@ -71,7 +71,7 @@ OPERATIONS: Mapping[TaskState, frozenset[Operation]] = MappingProxyType(
     }
 )
 
-#: (state before, event) -> state after; None before means the task does not exist yet, None after means it is gone.
+#: (state before, event) -> state after; None before: the task does not exist yet, None after: it is gone.
 TRANSITIONS: Mapping[tuple[TaskState | None, Event], TaskState | None] = MappingProxyType(
     {
         (None, Event.ENQUEUE): TaskState.PENDING,
