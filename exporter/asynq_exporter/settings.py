@@ -1,0 +1,326 @@
+"""Every option, once: flag, environment name, default, type, sentence, group.
+
+The command line, the help page, the config file's keys and docs/configuration.md follow from the fields
+of `Settings`. This module reads neither argv nor environ: `resolve` is handed both.
+"""
+# ruff: noqa: RUF009 -- `option` returns a dataclasses.field
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from asynq_exporter import options
+from asynq_exporter.options import Address, Option, Secret, option
+from asynq_exporter.redis_url import HIGHEST_DB, RedisUrl
+
+WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
+SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
+
+#: Paths the exporter answers itself, whatever the telemetry path is.
+RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
+
+
+class SettingsError(ValueError):
+    """An option, the config file or a file that an option names is wrong; one line with the remedy."""
+
+
+class StartupError(Exception):
+    """The settings are right and yet the exporter cannot start, as when a port is in use; one line."""
+
+
+def _parse_telemetry_path(text: str) -> str:
+    if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)+", text):
+        raise ValueError(f"{text!r} is not a path; write / and letters, digits, . _ ~ - as in /metrics")
+    if text in RESERVED_PATHS or text.startswith(("/-/", "/api/")):
+        raise ValueError(f"{text!r} is taken by another page; write for example /metrics")
+    return text
+
+
+_TELEMETRY_PATH = options.Kind(metavar="PATH", parse=_parse_telemetry_path)
+_REDIS_URL = options.Kind(metavar="URL", parse=RedisUrl.parse)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The exporter's options, checked; durations in seconds. Its repr masks secrets."""
+
+    web_listen_addresses: tuple[Address, ...] = option(
+        "web.listen-address",
+        options.ADDRESS,
+        default=":9876",
+        repeatable=True,
+        group=WEB,
+        sentence="Address to serve HTTP on; may be given several times. Without a host: every interface.",
+    )
+    web_telemetry_path: str = option(
+        "web.telemetry-path", _TELEMETRY_PATH, default="/metrics", group=WEB, sentence="Path of the metrics."
+    )
+    web_config_file: Path | None = option(
+        "web.config.file",
+        options.PATH,
+        group=WEB,
+        sentence="File that turns on TLS and basic authentication, in the format of Prometheus exporters.",
+    )
+    config_file: Path | None = option(
+        "config.file", options.PATH, group=FILES, sentence="YAML file with options and own queue profiles."
+    )
+    redis_url: RedisUrl = option(
+        "redis.url",
+        _REDIS_URL,
+        default="redis://127.0.0.1:6379/0",
+        group=REDIS,
+        sentence="The Redis that asynq uses: redis://, rediss:// (TLS), unix:// or asynq's redis-socket://."
+        " Other users of the machine can read a password in a flag; prefer a password file.",
+    )
+    redis_db: int | None = option(
+        "redis.db",
+        options.integer(least=0, most=HIGHEST_DB),
+        group=REDIS,
+        sentence="Database number; overrides the one in the URL.",
+    )
+    redis_username: str | None = option(
+        "redis.username", options.TEXT, group=REDIS, sentence="ACL user; overrides the one in the URL."
+    )
+    redis_password_file: Path | None = option(
+        "redis.password-file",
+        options.PATH,
+        group=REDIS,
+        sentence="File with the password, read anew for each connection; overrides every other password.",
+    )
+    redis_password: Secret | None = option(
+        None,
+        options.SECRET,
+        environment="ASYNQ_REDIS_PASSWORD",
+        group=REDIS,
+        sentence="Password; overrides the one in the URL. There is no flag, for flags are public.",
+    )
+    # Three attempts fit into the default scrape timeout of 10 s.
+    redis_connect_timeout_seconds: float = option(
+        "redis.connect-timeout",
+        options.duration(least=0.001, most=300),
+        default="3s",
+        group=REDIS,
+        sentence="How long opening a connection may take.",
+    )
+    redis_tls_ca_file: Path | None = option(
+        "redis.tls.ca-file",
+        options.PATH,
+        group=TLS,
+        sentence="Certificates (PEM) that may sign Redis' own; without it the system's are trusted.",
+    )
+    redis_tls_cert_file: Path | None = option(
+        "redis.tls.cert-file",
+        options.PATH,
+        group=TLS,
+        sentence="Client certificate (PEM), for a Redis that asks for one.",
+    )
+    redis_tls_key_file: Path | None = option(
+        "redis.tls.key-file", options.PATH, group=TLS, sentence="Private key (PEM) of the client certificate."
+    )
+    redis_tls_server_name: str | None = option(
+        "redis.tls.server-name",
+        options.TEXT,
+        group=TLS,
+        sentence="Name that Redis' certificate must carry, when it is not the host of the URL.",
+    )
+    redis_tls_insecure_skip_verify: bool = option(
+        "redis.tls.insecure-skip-verify",
+        options.SWITCH,
+        default="false",
+        group=TLS,
+        sentence="Accept any certificate. Whoever sits between can then read and change everything.",
+    )
+    queues_include: tuple[re.Pattern[str], ...] = option(
+        "queues.include",
+        options.PATTERN,
+        repeatable=True,
+        group=QUEUES,
+        sentence="Export only queues whose whole name matches; may be given several times.",
+    )
+    queues_exclude: tuple[re.Pattern[str], ...] = option(
+        "queues.exclude",
+        options.PATTERN,
+        repeatable=True,
+        group=QUEUES,
+        sentence="Leave out queues whose whole name matches, even included ones; may be given several times.",
+    )
+    # About 40 series a queue: 1000 queues stay below the 50,000 samples that a small Prometheus takes easily.
+    queues_max: int = option(
+        "queues.max",
+        options.integer(least=1, most=100_000),
+        default="1000",
+        group=QUEUES,
+        sentence="Export at most this many queues; a metric says when there are more.",
+    )
+    # Prometheus' own default scrape timeout.
+    scan_timeout_seconds: float = option(
+        "scan.timeout",
+        options.duration(least=0.05, most=600),
+        default="10s",
+        group=SCAN,
+        sentence="How long a scan may take when the scraper does not say.",
+    )
+    # Time to render and send the answer; the blackbox exporter reserves the same.
+    scan_timeout_offset_seconds: float = option(
+        "scan.timeout-offset",
+        options.duration(least=0, most=60),
+        default="500ms",
+        group=SCAN,
+        sentence="Subtracted from the scraper's own timeout (X-Prometheus-Scrape-Timeout-Seconds), so that an"
+        " answer arrives in time.",
+    )
+    scan_cache_ttl_seconds: float = option(
+        "scan.cache-ttl",
+        options.duration(least=0, most=3600),
+        default="0s",
+        group=SCAN,
+        sentence="Serve the last scan again for this long. Scrapes at the same time share one scan anyway.",
+    )
+    collector_memory: bool = option(
+        "collector.memory",
+        options.SWITCH,
+        default="true",
+        group=COLLECTORS,
+        sentence="Estimate each queue's memory from a sample of its tasks, in the background.",
+    )
+    collector_groups: bool = option(
+        "collector.groups",
+        options.SWITCH,
+        default="true",
+        group=COLLECTORS,
+        sentence="Count aggregating tasks group by group, in the background.",
+    )
+    collector_types: bool = option(
+        "collector.types",
+        options.SWITCH,
+        default="true",
+        group=COLLECTORS,
+        sentence="Sample which types of task are waiting, in the background.",
+    )
+    collector_interval_seconds: float = option(
+        "collector.interval",
+        options.duration(least=1, most=86_400),
+        default="1m",
+        group=COLLECTORS,
+        sentence="Time between two background samples.",
+    )
+    # One percent of what a small Redis answers in a second.
+    collector_max_commands_per_second: int = option(
+        "collector.max-commands-per-second",
+        options.integer(least=1, most=1_000_000),
+        default="500",
+        group=COLLECTORS,
+        sentence="Redis commands that the background collectors together may send in a second.",
+    )
+    log_level: str = option(
+        "log.level",
+        options.choice("debug", "info", "warn", "error"),
+        default="info",
+        group=LOGGING,
+        sentence="Lowest level to log.",
+    )
+    log_format: str = option(
+        "log.format",
+        options.choice("logfmt", "json"),
+        default="logfmt",
+        group=LOGGING,
+        sentence="Form of the log lines on standard error.",
+    )
+
+    def __post_init__(self) -> None:
+        """Checks what only several options together can get wrong; raises SettingsError."""
+        if len(set(self.web_listen_addresses)) < len(self.web_listen_addresses):
+            raise SettingsError("--web.listen-address: the same address is given twice; remove one")
+        if not self.web_listen_addresses:
+            raise SettingsError("--web.listen-address: no address is given; write for example :9876")
+        for first, second in (("cert", "key"), ("key", "cert")):
+            given, missing = (getattr(self, f"redis_tls_{part}_file") for part in (first, second))
+            if given is not None and missing is None:
+                raise SettingsError(
+                    f"--redis.tls.{first}-file needs --redis.tls.{second}-file too; give both"
+                )
+        if not self.redis_url.tls:
+            # Silence would let a user believe in an encryption that is not there.
+            for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):
+                flag = f"--{OPTIONS[name].flag}"
+                raise SettingsError(f"{flag} has no effect on {self.redis_url}; write rediss:// or remove it")
+
+    def __repr__(self) -> str:
+        return f"Settings({', '.join(f'{o.name}={text!r}' for o, text in self.shown())})"
+
+    def shown(self) -> Iterator[tuple[Option, str]]:
+        """Every option with its value as text, secrets masked."""
+        for each in OPTIONS.values():
+            yield each, each.show(getattr(self, each.name))
+
+
+#: Every option by field name, in the order of help and documentation.
+OPTIONS: Mapping[str, Option] = options.declared_in(fields(Settings))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """The texts of an option at one origin, and the words that name that origin to a person."""
+
+    texts: Sequence[str]
+    where: str
+    #: Folder that relative paths start from; None for the working directory.
+    folder: Path | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resolved:
+    """Settings, and for each field where its value came from: flag, variable, line of the file, default."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+
+
+def resolve(
+    *,
+    flags: Mapping[str, Sequence[str]] | None = None,
+    environment: Mapping[str, str] | None = None,
+    file: Mapping[str, Given] | None = None,
+) -> Resolved:
+    """The settings: flag beats environment beats config file beats default.
+
+    Flags and file are keyed by flag without dashes; an empty environment variable counts as not set.
+
+    Raises:
+        SettingsError: names the flag, variable or line, the value, and the remedy.
+    """
+    values: dict[str, Any] = {}
+    origins: dict[str, str] = {}
+    for each in OPTIONS.values():
+        given = find(each, flags=flags or {}, environment=environment or {}, file=file or {})
+        origins[each.name] = "default" if given is None else given.where
+        if given is not None:
+            values[each.name] = _value(each, given)
+    return Resolved(settings=Settings(**values), origins=origins)
+
+
+def find(
+    each: Option,
+    *,
+    flags: Mapping[str, Sequence[str]],
+    environment: Mapping[str, str],
+    file: Mapping[str, Given],
+) -> Given | None:
+    """What was given for an option at its strongest origin."""
+    if each.flag is not None and (texts := flags.get(each.flag)):
+        return Given(texts=texts, where=f"--{each.flag}")
+    if text := environment.get(each.environment):
+        return Given(texts=text.split() if each.repeatable else [text], where=each.environment)
+    return file.get(each.key) if each.key is not None else None
+
+
+def _value(each: Option, given: Given) -> Any:
+    try:
+        parsed = [each.kind.parse(text) for text in given.texts]
+    except ValueError as exc:
+        raise SettingsError(f"{given.where}: {exc}") from exc
+    if each.kind.is_path and given.folder is not None:
+        parsed = [given.folder / path for path in parsed]
+    return tuple(parsed) if each.repeatable else parsed[-1]
