@@ -1,0 +1,1 @@
+"""Interoperability with the Go library: both sides on one Redis."""
