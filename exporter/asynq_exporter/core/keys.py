@@ -11,6 +11,9 @@ WORKERS = "asynq:workers"
 SCHEDULERS = "asynq:schedulers"
 CANCEL_CHANNEL = "asynq:cancel"
 
+#: HASH of all circuit breakers, ours and unknown to Go: field `scope:name`, value beginning with the state.
+CIRCUIT_BREAKERS = "asynq:circuit_breakers"
+
 #: Everything asynq and this exporter ever read; the pattern of the published ACL rules.
 PATTERN = "asynq:*"
 

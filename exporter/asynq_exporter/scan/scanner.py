@@ -1,0 +1,342 @@
+"""One pass over Redis: what is asked in which order, within which time, and what a failure costs."""
+
+import asyncio
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import redis.asyncio
+import redis.exceptions
+
+from asynq_exporter.core import keys
+from asynq_exporter.core.catalog import Catalog
+from asynq_exporter.core.clock import Clock, SystemClock, utc_day
+from asynq_exporter.scan import breakers, queues, redis_info
+from asynq_exporter.scan.commands import NOW, fill, pack
+from asynq_exporter.scan.pipe import Batch, Pipe, Reply, ReplyError
+from asynq_exporter.scan.queues import QueuePass, QueueRequests
+from asynq_exporter.scan.schedulers import SchedulersPass
+from asynq_exporter.scan.snapshot import (
+    Breaker,
+    Cost,
+    Part,
+    Queues,
+    RedisInfo,
+    Samples,
+    Selection,
+    Server,
+    Snapshot,
+)
+from asynq_exporter.scan.workers import OldestActivePass, WorkersPass
+
+#: Errors that mean that there is no talking to Redis; the text of each goes to the user.
+UNREACHABLE = (redis.exceptions.RedisError, OSError)
+
+#: Slices in flight on a near Redis, and at most; a far one is kept busy by more of them.
+MIN_WINDOW = 2
+MAX_WINDOW = 64
+
+#: About how long Redis works on a slice.
+SLICE_SECONDS = 0.0003
+
+#: Members of the registry that are keys of asynq before 0.12, not names (wire section 8).
+OLD_PREFIX = keys.QUEUES + ":"
+
+DISCOVERY = (
+    pack("PING")
+    + pack("SMEMBERS", keys.QUEUES)
+    + pack("ZRANGEBYSCORE", keys.SERVERS, NOW, "+inf")
+    + pack("ZRANGEBYSCORE", keys.SCHEDULERS, NOW, "+inf")
+)
+DISCOVERY_COMMANDS = 4
+
+#: Parts of every scan, named as in the label `collector`.
+PARTS = ("queues", "workers", "schedulers", "breakers", "redis")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QueueFilter:
+    """Which queues are read."""
+
+    include: tuple[re.Pattern[str], ...] = ()
+    exclude: tuple[re.Pattern[str], ...] = ()
+    #: Ceiling on the number of queues, against runaway names.
+    maximum: int = 1000
+
+    def select(self, names: set[str], *, first: Iterable[str]) -> tuple[tuple[str, ...], Selection]:
+        """The names to read, in order; those of `first` survive the ceiling before the others."""
+        wanted = sorted(filter(self._wants, names))
+        kept = wanted
+        if len(wanted) > self.maximum:
+            ahead = [name for name in first if name in names and self._wants(name)]
+            kept = sorted(list(dict.fromkeys(ahead + wanted))[: self.maximum])
+        counts = Selection(read=len(kept), excluded=len(names) - len(wanted), cut=len(wanted) - len(kept))
+        return tuple(kept), counts
+
+    def _wants(self, name: str) -> bool:
+        if self.include and not any(pattern.fullmatch(name) for pattern in self.include):
+            return False
+        return not any(pattern.fullmatch(name) for pattern in self.exclude)
+
+
+@dataclass(slots=True)
+class _Kept:
+    """What one pass leaves to the next, to save it work; nothing of it is ever shown as found."""
+
+    #: Record bytes -> server, decoded.
+    servers: dict[bytes, Server] = field(default_factory=dict)
+    #: Queues that live servers consumed last time: most likely they still do.
+    consumed: frozenset[str] = frozenset()
+    requests: QueueRequests = field(default_factory=lambda: QueueRequests((), ""))
+
+    def requests_for(self, names: tuple[str, ...], day: str) -> QueueRequests:
+        """The prebuilt requests of a set of queues, built anew only when it or the day changed."""
+        if self.requests.names != names or self.requests.day != day:
+            self.requests = QueueRequests(names, day)
+        return self.requests
+
+
+class Scanner:
+    """Makes Snapshots of one Redis; keeps its connection, its prebuilt requests and its counts of errors."""
+
+    def __init__(
+        self,
+        client: "redis.asyncio.Redis",
+        catalog: Catalog,
+        *,
+        clock: Clock | None = None,
+        queue_filter: QueueFilter | None = None,
+        samples: Callable[[], Samples] = Samples,
+    ) -> None:
+        self._catalog = catalog
+        self._clock = clock or SystemClock()
+        self._filter = queue_filter or QueueFilter()
+        self._samples = samples
+        self._pipe = Pipe(client)
+        self._kept = _Kept()
+        self._error_counts: Counter[str] = Counter()
+        self._last_success_at: float | None = None
+
+    async def close(self) -> None:
+        """Drops the connection."""
+        await self._pipe.close()
+
+    async def scan(self, *, timeout_seconds: float) -> Snapshot:
+        """One pass within a time; never raises for what Redis does or fails to do."""
+        started = time.perf_counter()
+        self._pipe.reset_cost()
+        # That Redis closed a connection since the last scan shows only in use: then a fresh one is tried.
+        attempts = 2 if self._pipe.is_open else 1
+        run = self._new_pass()
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                while True:
+                    attempts -= 1
+                    try:
+                        await run.go()
+                        break
+                    except UNREACHABLE:
+                        if not attempts:
+                            raise
+                        run = self._new_pass()
+        except TimeoutError:
+            # What was read stands, the rest is named; with nothing read Redis counts as away.
+            return self._finish(run, f"no answer within {timeout_seconds:g} s", started, up=run.any_read)
+        except UNREACHABLE as exc:
+            return self._finish(run, str(exc) or type(exc).__name__, started, up=False)
+        return self._finish(run, "", started, up=True)
+
+    def unanswered(self, *, error: str, cost: Cost | None = None) -> Snapshot:
+        """The snapshot of a Redis that did not answer: no numbers, every part failed."""
+        return Snapshot(
+            at_seconds=self._clock.now_ns() / 1e9,
+            catalog=self._catalog,
+            up=False,
+            error=error,
+            cost=cost or Cost(),
+            parts={name: Part(success=False, duration_seconds=0.0, error=error) for name in PARTS},
+            queue_error_counts=dict(self._error_counts),
+            last_success_at_seconds=self._last_success_at,
+        )
+
+    def _new_pass(self) -> "_Pass":
+        return _Pass(self._pipe, self._kept, self._catalog, self._filter, now_ns=self._clock.now_ns())
+
+    def _finish(self, run: "_Pass", error: str, started: float, *, up: bool) -> Snapshot:
+        cost = Cost(
+            commands=self._pipe.commands,
+            round_trips=self._pipe.round_trips,
+            duration_seconds=time.perf_counter() - started,
+        )
+        if not up:
+            return self.unanswered(error=error, cost=cost)
+        samples = self._samples()
+        queue_errors = run.queue_errors(error)
+        self._error_counts.update(queue_errors.keys())
+        if not error:
+            self._last_success_at = run.now_seconds
+        return Snapshot(
+            at_seconds=run.now_seconds,
+            catalog=self._catalog,
+            up=True,
+            error=error,
+            queues=run.queues(samples.aggregating),
+            servers=tuple(run.workers.servers.values()),
+            schedulers=tuple(run.schedulers.schedulers),
+            breakers=run.breakers,
+            redis=run.redis,
+            ping_seconds=run.ping_seconds,
+            samples=samples,
+            parts=run.parts(queue_errors, error) | dict(samples.parts),
+            queue_errors=queue_errors,
+            queue_error_counts=dict(self._error_counts),
+            selection=run.selection,
+            cost=cost,
+            last_success_at_seconds=self._last_success_at,
+        )
+
+
+class _Pass:
+    """The state of one pass: asks, and holds what was answered so far."""
+
+    def __init__(
+        self, pipe: Pipe, kept: _Kept, catalog: Catalog, queue_filter: QueueFilter, *, now_ns: int
+    ) -> None:
+        self._pipe = pipe
+        self._kept = kept
+        self._catalog = catalog
+        self._filter = queue_filter
+        self._now_ns = now_ns
+        self.now_seconds = now_ns / 1e9
+        self.selection = Selection()
+        self.workers = WorkersPass(kept.servers)
+        self.schedulers = SchedulersPass()
+        self.breakers: tuple[Breaker, ...] = ()
+        self.redis: RedisInfo | None = None
+        self.ping_seconds: float | None = None
+        self._reading = QueuePass(QueueRequests((), ""), now_ns=now_ns)
+        self._oldest: OldestActivePass | None = None
+        self._errors: dict[str, str] = {}
+        self._durations: dict[str, float] = {}
+
+    @property
+    def any_read(self) -> bool:
+        """Whether at least one queue was read."""
+        return any(self._reading.read)
+
+    async def go(self) -> None:
+        """Asks everything.
+
+        Raises:
+            redis.exceptions.RedisError, OSError: Redis cannot be talked to.
+        """
+        await self._pipe.open()
+        registered, server_keys, scheduler_keys = await self._discover()
+        expected, _ = self._select(registered | self._kept.consumed)
+        system = [
+            self.workers.batch(server_keys),
+            self.schedulers.batch(scheduler_keys),
+            Batch(redis_info.REQUEST + breakers.REQUEST, 2, self._take_rest),
+        ]
+        await self._read_queues(expected, ahead=[batch for batch in system if batch])
+        # By now the servers have told what they consume; when that is news, the queues are read once more.
+        self._kept.consumed = frozenset(self.workers.consumers())
+        names, self.selection = self._select(registered | self._kept.consumed)
+        if names != expected:
+            await self._read_queues(names)
+        await self._read_oldest_active()
+
+    async def _discover(self) -> tuple[set[str], Reply, Reply]:
+        """Which queues, servers and schedulers there are, and how long Redis takes to answer."""
+        found: list[Reply] = []
+        started = time.perf_counter()
+        request = fill(DISCOVERY, now_seconds=self._now_ns // 1_000_000_000)
+        await self._pipe.run([Batch(request, DISCOVERY_COMMANDS, found.extend)])
+        self.ping_seconds = time.perf_counter() - started
+        pong, members, server_keys, scheduler_keys = found
+        if type(pong) is ReplyError:
+            # LOADING, NOAUTH, MASTERDOWN: Redis is there but serves nothing.
+            raise redis.exceptions.ResponseError(pong.text)
+        if type(members) is ReplyError:
+            self._errors["queues"] = f"{keys.QUEUES}: {members.text}"
+            members = ()
+        names = {member.decode("utf-8", "surrogateescape") for member in members}
+        return {name for name in names if not name.startswith(OLD_PREFIX)}, server_keys, scheduler_keys
+
+    def _select(self, names: set[str] | frozenset[str]) -> tuple[tuple[str, ...], Selection]:
+        known = set(self._catalog.queues) | names
+        return self._filter.select(known, first=self._catalog.queues)
+
+    async def _read_queues(self, names: tuple[str, ...], *, ahead: Iterable[Batch] = ()) -> None:
+        requests = self._kept.requests_for(names, utc_day(self._now_ns))
+        self._reading = QueuePass(requests, now_ns=self._now_ns)
+        await self._run("queues", [*ahead, *self._reading.batches()])
+
+    async def _read_oldest_active(self) -> None:
+        self._oldest = OldestActivePass(
+            self._reading.names,
+            self._reading.oldest_active,
+            self.workers.servers,
+            now_seconds=self.now_seconds,
+        )
+        await self._run("workers", self._oldest.first())
+        await self._run("workers", self._oldest.second())
+
+    async def _run(self, part: str, batches: list[Batch]) -> None:
+        if not batches:
+            return
+        started = time.perf_counter()
+        window = min(MIN_WINDOW + int((self.ping_seconds or 0.0) / SLICE_SECONDS), MAX_WINDOW)
+        await self._pipe.run(batches, window=window)
+        self._durations[part] = self._durations.get(part, 0.0) + time.perf_counter() - started
+
+    def _take_rest(self, replies: list[Reply]) -> None:
+        try:
+            self.redis = redis_info.parse(replies[0])
+        except ValueError as exc:
+            self._errors["redis"] = str(exc)
+        try:
+            self.breakers = breakers.read(replies[1])
+        except ValueError as exc:
+            self._errors["breakers"] = str(exc)
+
+    def queues(self, aggregating: Mapping[str, int]) -> Queues:
+        """The columns of the queues that were read."""
+        names, columns = self._reading.names, self._reading.columns
+        oldest = self._oldest.column(columns["active"]) if self._oldest else (None,) * len(names)
+        built = queues.build(
+            names,
+            columns,
+            catalog=self._catalog,
+            aggregating=aggregating,
+            workers=self.workers.consumers(),
+            oldest_active_seconds=oldest,
+        )
+        return built if all(self._reading.read) else built.only(self._reading.read)
+
+    def queue_errors(self, error: str) -> dict[str, str]:
+        """Queue -> what was wrong with it; a pass that was cut short by an error names the unread ones."""
+        unread = {
+            name: error
+            for name, read in zip(self._reading.names, self._reading.read, strict=True)
+            if error and not read
+        }
+        return self._reading.errors | unread
+
+    def parts(self, queue_errors: Mapping[str, str], error: str) -> dict[str, Part]:
+        """How each part went; the first thing that went wrong with it stands for all."""
+        errors = {
+            "queues": error or next(iter(queue_errors.values()), ""),
+            "workers": self.workers.error,
+            "schedulers": self.schedulers.error,
+        } | self._errors
+        return {
+            name: Part(
+                success=not errors.get(name),
+                duration_seconds=self._durations.get(name, 0.0),
+                error=errors.get(name, ""),
+            )
+            for name in PARTS
+        }
