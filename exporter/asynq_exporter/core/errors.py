@@ -12,6 +12,7 @@ AsynqError
 ├── FailedPreconditionError  the thing exists but its state forbids the operation
 │   └── QueueNotEmptyError   ErrQueueNotEmpty
 ├── CorruptMessageError      bytes in Redis that are no message of asynq
+├── UnavailableError         Redis cannot be reached, or refuses to work for now
 └── InternalError            a script met a state that asynq never makes
 """
 
@@ -95,6 +96,12 @@ class CorruptMessageError(AsynqError):
     def __init__(self, message: str, *, data: bytes = b"") -> None:
         super().__init__(message)
         self.data = data
+
+
+class UnavailableError(AsynqError):
+    """Redis cannot be reached, or refuses to work for now; trying again later may help."""
+
+    code = "unavailable"
 
 
 class InternalError(AsynqError):

@@ -1,0 +1,1 @@
+"""The protobuf messages of asynq; `tools/generate_proto.sh` makes the classes from `asynq.proto`."""
