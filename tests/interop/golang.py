@@ -50,10 +50,10 @@ class Go:
 
     binary: Path
 
-    def run(self, command: str, redis: RedisServer, *flags: str, stdin: Json = None) -> Json:
+    def run(self, command: str, redis: RedisServer, *flags: str, db: int = 0, stdin: Json = None) -> Json:
         """What a subcommand prints, as parsed JSON; `stdin` is handed over as JSON."""
         done = subprocess.run(
-            self._argv(command, redis, *flags),
+            self._argv(command, redis, "-db", str(db), *flags),
             input=json.dumps(stdin),
             text=True,
             capture_output=True,
@@ -63,13 +63,13 @@ class Go:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def inspect(self, redis: RedisServer, *, tasks: bool = True) -> Json:
+    def inspect(self, redis: RedisServer, *, db: int = 0) -> Json:
         """Everything that the Inspector tells."""
-        return self.run("inspect", redis, f"-tasks={str(tasks).lower()}")
+        return self.run("inspect", redis, db=db)
 
-    def enqueue(self, redis: RedisServer, *asks: Mapping[str, Json]) -> Sequence[Json]:
+    def enqueue(self, redis: RedisServer, *asks: Mapping[str, Json], db: int = 0) -> Sequence[Json]:
         """Enqueues through the real client; one answer each, a task or the name of an error."""
-        answers: Sequence[Json] = self.run("enqueue", redis, stdin=list(asks))
+        answers: Sequence[Json] = self.run("enqueue", redis, db=db, stdin=list(asks))
         return answers
 
     @contextmanager

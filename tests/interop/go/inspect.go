@@ -112,7 +112,6 @@ type (
 // inspect prints everything that the Inspector tells.
 func inspect(args []string) error {
 	flags, conn := newFlags("inspect")
-	withTasks := flags.Bool("tasks", true, "list the tasks too")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -125,7 +124,7 @@ func inspect(args []string) error {
 	}
 	for _, name := range names {
 		queue := &queueJSON{}
-		if err := queue.read(inspector, name, *withTasks); err != nil {
+		if err := queue.read(inspector, name); err != nil {
 			queue.Error = err.Error()
 		}
 		report.Queues[name] = queue
@@ -139,7 +138,7 @@ func inspect(args []string) error {
 	return say(report)
 }
 
-func (q *queueJSON) read(inspector *asynq.Inspector, name string, withTasks bool) error {
+func (q *queueJSON) read(inspector *asynq.Inspector, name string) error {
 	q.Groups, q.Tasks = map[string]int{}, map[string][]taskJSON{}
 	groups, err := inspector.Groups(name)
 	if err != nil {
@@ -155,10 +154,8 @@ func (q *queueJSON) read(inspector *asynq.Inspector, name string, withTasks bool
 	for _, day := range days {
 		q.History = append(q.History, dayJSON{day.Date.UTC().Format(time.DateOnly), day.Processed, day.Failed})
 	}
-	if withTasks {
-		if err := q.readTasks(inspector, name); err != nil {
-			return err
-		}
+	if err := q.readTasks(inspector, name); err != nil {
+		return err
 	}
 	info, err := inspector.GetQueueInfo(name)
 	if err != nil {
