@@ -5,6 +5,7 @@ times in them are replaced. Cost does not grow with the number of tasks or of gr
 """
 
 from collections.abc import Callable, Mapping
+from collections.abc import Set as AbstractSet
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -294,6 +295,7 @@ def build(
     columns: Mapping[str, list[Any]],
     *,
     catalog: Catalog,
+    registered: AbstractSet[str],
     aggregating: Mapping[str, int],
     workers: Mapping[str, int],
     oldest_active_seconds: Column,
@@ -304,6 +306,7 @@ def build(
         names: the queues, in the order of the columns.
         columns: what `QueuePass` read.
         catalog: weights and capacities.
+        registered: names in `asynq:queues`.
         aggregating: queue -> tasks in groups, where they were counted.
         workers: queue -> live servers that consume it.
         oldest_active_seconds: from the worker records.
@@ -329,6 +332,7 @@ def build(
     plain = {name: tuple(column) for name, column in columns.items() if name not in {"tail", "leases"}}
     return Queues(
         names=names,
+        registered=tuple(int(name in registered) for name in names),
         size=tuple(size),
         aggregating=tuple(grouped),
         workers=tuple(workers.get(name, 0) for name in names),

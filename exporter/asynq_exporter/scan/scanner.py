@@ -81,6 +81,16 @@ class QueueFilter:
         return not any(pattern.fullmatch(name) for pattern in self.exclude)
 
 
+def queue_names(members: Iterable[bytes]) -> set[str]:
+    """The queues of the registry; bytes that are no UTF-8 travel as surrogates."""
+    names = {member.decode("utf-8", "surrogateescape") for member in members}
+    names = {name for name in names if not name.startswith(OLD_PREFIX)}
+    if all(map(str.isascii, names)):
+        return names
+    # Two names must not look alike as labels: Prometheus would refuse the whole page.
+    return set({queues.label(name): name for name in sorted(names, reverse=True)}.values())
+
+
 @dataclass(slots=True)
 class _Kept:
     """What one pass leaves to the next, to save it work; nothing of it is ever shown as found."""
@@ -211,6 +221,7 @@ class _Pass:
         self._now_ns = now_ns
         self.now_seconds = now_ns / 1e9
         self.selection = Selection()
+        self._registered: set[str] = set()
         self.workers = WorkersPass(kept.servers)
         self.schedulers = SchedulersPass()
         self.breakers: tuple[Breaker, ...] = ()
@@ -233,8 +244,8 @@ class _Pass:
             redis.exceptions.RedisError, OSError: Redis cannot be talked to.
         """
         await self._pipe.open()
-        registered, server_keys, scheduler_keys = await self._discover()
-        expected, _ = self._select(registered | self._kept.consumed)
+        self._registered, server_keys, scheduler_keys = await self._discover()
+        expected, _ = self._select(self._registered | self._kept.consumed)
         system = [
             self.workers.batch(server_keys),
             self.schedulers.batch(scheduler_keys),
@@ -243,7 +254,7 @@ class _Pass:
         await self._read_queues(expected, ahead=[batch for batch in system if batch])
         # By now the servers have told what they consume; when that is news, the queues are read once more.
         self._kept.consumed = frozenset(self.workers.consumers())
-        names, self.selection = self._select(registered | self._kept.consumed)
+        names, self.selection = self._select(self._registered | self._kept.consumed)
         if names != expected:
             await self._read_queues(names)
         await self._read_oldest_active()
@@ -262,8 +273,7 @@ class _Pass:
         if type(members) is ReplyError:
             self._errors["queues"] = f"{keys.QUEUES}: {members.text}"
             members = ()
-        names = {member.decode("utf-8", "surrogateescape") for member in members}
-        return {name for name in names if not name.startswith(OLD_PREFIX)}, server_keys, scheduler_keys
+        return queue_names(members), server_keys, scheduler_keys
 
     def _select(self, names: set[str] | frozenset[str]) -> tuple[tuple[str, ...], Selection]:
         known = set(self._catalog.queues) | names
@@ -310,6 +320,7 @@ class _Pass:
             names,
             columns,
             catalog=self._catalog,
+            registered=self._registered,
             aggregating=aggregating,
             workers=self.workers.consumers(),
             oldest_active_seconds=oldest,

@@ -2,41 +2,46 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from typing import Generic, TypeVar
 
-from asynq_exporter.scan.snapshot import Snapshot
+T = TypeVar("T")
+
+#: What a waiter grants a pass beyond its own deadline, so that a pass that ends on time is still taken.
+GRACE_SECONDS = 0.05
 
 
-class SharedScan:
-    """Hands the snapshot of the pass under way, or of one not older than a moment, to everyone who asks."""
+class Shared(Generic[T]):
+    """Hands the result of the pass under way, or of one not older than a moment, to everyone who asks."""
 
     def __init__(
         self,
-        scan: Callable[[float], Awaitable[Snapshot]],
-        unanswered: Callable[[float], Snapshot],
+        make: Callable[[float], Awaitable[T]],
+        late: Callable[[float], T],
         *,
         max_age_seconds: float = 0.0,
     ) -> None:
-        """`scan` makes a pass within some seconds; `unanswered` is the snapshot of one that took too long."""
-        self._scan = scan
-        self._unanswered = unanswered
+        """`make` makes a pass within some seconds; `late` is the answer when it takes longer than that."""
+        self._make = make
+        self._late = late
         self._max_age_seconds = max_age_seconds
-        self._task: asyncio.Task[Snapshot] | None = None
+        self._task: asyncio.Task[T] | None = None
         self._done_at = float("-inf")
-        #: The latest snapshot; None before the first.
-        self.latest: Snapshot | None = None
+        #: The result of the last pass; None before the first.
+        self.latest: T | None = None
 
-    async def get(self, *, timeout_seconds: float) -> Snapshot:
-        """A snapshot within a time; one that says so when Redis does not make it."""
-        loop = asyncio.get_running_loop()
-        if self.latest is not None and loop.time() - self._done_at < self._max_age_seconds:
+    def age_seconds(self) -> float:
+        """How long ago the last pass ended; infinite before the first."""
+        return asyncio.get_running_loop().time() - self._done_at
+
+    async def get(self, *, timeout_seconds: float) -> T:
+        """A result within a time."""
+        if self.latest is not None and self.age_seconds() < self._max_age_seconds:
             return self.latest
         if self._task is None:
             self._task = asyncio.create_task(self._run(timeout_seconds))
         # A scraper that gives up or is in a greater hurry must not end the pass of the others.
-        done, _ = await asyncio.wait({self._task}, timeout=timeout_seconds + 0.05)
-        if not done:
-            return self._unanswered(timeout_seconds)
-        return done.pop().result()
+        done, _ = await asyncio.wait({self._task}, timeout=timeout_seconds + GRACE_SECONDS)
+        return done.pop().result() if done else self._late(timeout_seconds)
 
     async def close(self) -> None:
         """Ends a pass under way."""
@@ -44,11 +49,10 @@ class SharedScan:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _run(self, timeout_seconds: float) -> Snapshot:
+    async def _run(self, timeout_seconds: float) -> T:
         try:
-            snapshot = await self._scan(timeout_seconds)
-            self.latest = snapshot
+            self.latest = await self._make(timeout_seconds)
             self._done_at = asyncio.get_running_loop().time()
-            return snapshot
+            return self.latest
         finally:
             self._task = None

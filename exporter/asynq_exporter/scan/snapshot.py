@@ -20,6 +20,8 @@ class Queues:
     """The numbers of all queues, one column for each, parallel to `names`."""
 
     names: tuple[str, ...] = ()
+    #: Whether the name is in `asynq:queues`: the queue has been enqueued to.
+    registered: Column = ()
     #: Work to be done: pending + active + scheduled + retry + aggregating.
     size: Column = ()
     pending: Column = ()

@@ -73,7 +73,8 @@ class BackgroundCollectors:
         """One round of all collectors on the queues of a snapshot."""
         for name in self._names:
             started = time.perf_counter()
-            found, error = {}, snapshot.error
+            found: dict[str, Any] = {}
+            error = snapshot.error
             if snapshot.up:
                 try:
                     found, error = await self._sample(COLLECTORS[name], snapshot.queues)

@@ -1,0 +1,20 @@
+"""Snapshot -> metric families: pure, one file for each noun."""
+
+from collections.abc import Callable, Iterable
+
+from asynq_exporter.metrics import exporter, queues, redis_info, schedulers, system, workers
+from asynq_exporter.metrics.family import Family, Metric
+from asynq_exporter.scan.snapshot import Snapshot
+
+#: The whole list: a new noun is a new file and a line here.
+NOUNS = (system, queues, workers, schedulers, redis_info, exporter)
+
+COLLECTORS: tuple[Callable[[Snapshot], Iterable[Family]], ...] = tuple(noun.collect for noun in NOUNS)
+
+#: Every metric on /metrics that is ours.
+METRICS: tuple[Metric, ...] = tuple(metric for noun in NOUNS for metric in noun.METRICS)
+
+
+def collect(snapshot: Snapshot) -> list[Family]:
+    """All families of a snapshot."""
+    return [family for collector in COLLECTORS for family in collector(snapshot)]

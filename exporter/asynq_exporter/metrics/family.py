@@ -1,0 +1,70 @@
+"""What a metric is, and what one scan gives of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["gauge", "counter"]
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A declared metric; `docs/metrics.md` and the exposition are made from it."""
+
+    name: str
+    kind: Kind
+    #: One sentence for users.
+    help: str
+    #: Label names; `queue` first where it is one.
+    labels: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Samples that share all labels but the queue: one for each queue, or a single one."""
+
+    #: Numbers; None means unknown, and gives no sample.
+    values: Sequence[int | float | None]
+    #: Queue names parallel to `values`; None when the metric has no queue label.
+    queues: tuple[str, ...] | None = None
+    #: The other labels, as (name, value).
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """All samples of one metric."""
+
+    metric: Metric
+    blocks: tuple[Block, ...]
+
+
+def gauge(name: str, help_: str, *labels: str) -> Metric:
+    """A number that goes up and down."""
+    return Metric(name, "gauge", help_, labels)
+
+
+def counter(name: str, help_: str, *labels: str) -> Metric:
+    """A number that only grows, until it starts again."""
+    return Metric(name, "counter", help_, labels)
+
+
+def single(metric: Metric, value: float | None) -> Family:
+    """The family of a metric without labels."""
+    return Family(metric, (Block((value,)),))
+
+
+def column(metric: Metric, queues: tuple[str, ...], values: Sequence[int | float | None]) -> Family:
+    """The family of a metric with the queue as its only label."""
+    return Family(metric, (Block(values, queues),))
+
+
+def by_label(metric: Metric, values: Mapping[str, float | None]) -> Family:
+    """The family of a metric with one label other than the queue."""
+    (label,) = metric.labels
+    return Family(metric, tuple(Block((value,), labels=((label, key),)) for key, value in values.items()))
+
+
+def one_of(metric: Metric, states: Sequence[str], current: str) -> Family:
+    """The family of a state: 1 for the current one, 0 for the others."""
+    return by_label(metric, {state: int(state == current) for state in states})

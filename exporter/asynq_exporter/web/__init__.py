@@ -1,0 +1,1 @@
+"""HTTP: the metrics, the probes and the status page. aiohttp is imported only on this floor."""

@@ -1,0 +1,84 @@
+"""Serves the application on the configured addresses until it is told to stop."""
+
+import asyncio
+import errno
+import logging
+import signal
+
+from aiohttp import web
+
+from asynq_exporter import __version__, connect
+from asynq_exporter.core.catalog import Catalog
+from asynq_exporter.options import Address
+from asynq_exporter.settings import Settings, StartupError
+from asynq_exporter.web.app import create_app
+
+logger = logging.getLogger(__name__)
+
+#: Scrapes under way may end before the server does.
+SHUTDOWN_SECONDS = 5.0
+
+REMEDIES = {
+    errno.EADDRINUSE: "another program listens there; stop it or choose another --web.listen-address",
+    errno.EACCES: "this user may not; choose a port above 1023",
+    errno.EADDRNOTAVAIL: "no interface has that address; choose another --web.listen-address",
+}
+
+
+def run(settings: Settings, catalog: Catalog) -> int:
+    """Serves until SIGTERM or SIGINT; the exit code.
+
+    Raises:
+        StartupError: an address cannot be listened on.
+        SettingsError: a file that the settings name cannot be used.
+    """
+    return asyncio.run(_serve_until_signal(settings, catalog))
+
+
+async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
+    app = create_app(settings, catalog, connect.make_redis(settings), where=connect.safe_url(settings))
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    runner = await start(app, settings)
+    try:
+        logger.info(
+            "Serving",
+            extra={
+                "version": __version__,
+                "addresses": [str(address) for address in settings.web_listen_addresses],
+                "redis": connect.safe_url(settings),
+            },
+        )
+        await stop.wait()
+        logger.info("Stopping")
+    finally:
+        await runner.cleanup()
+    return 0
+
+
+async def start(app: web.Application, settings: Settings) -> web.AppRunner:
+    """Listens on every address; nothing stays open when one of them fails.
+
+    Raises:
+        StartupError: an address cannot be listened on.
+    """
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    try:
+        for address in settings.web_listen_addresses:
+            await _listen(runner, address)
+    except BaseException:
+        await runner.cleanup()
+        raise
+    return runner
+
+
+async def _listen(runner: web.AppRunner, address: Address) -> None:
+    try:
+        await web.TCPSite(runner, address.host or None, address.port).start()
+    except OSError as exc:
+        remedy = REMEDIES.get(exc.errno or 0, "choose another --web.listen-address")
+        reason = exc.strerror or str(exc)
+        raise StartupError(f"--web.listen-address: cannot listen on {address}: {reason}; {remedy}") from exc
