@@ -1,0 +1,186 @@
+function(config) {
+  local alerts = config.alerts,
+  local memory = alerts.AsynqRedisMemoryHigh.levels,
+
+  title: { en: 'Asynq / Redis and exporter', zh: 'Asynq / Redis 与 Exporter' },
+  description: {
+    en: 'The ground on which the queues stand, and the eye that looks at them: memory and headroom of Redis, evictions, latency; targets, scans, collectors and the footprint of the exporter.',
+    zh: '队列赖以运行的基础与观测它的眼睛：Redis 内存与余量、淘汰、延迟；Exporter 的抓取目标、扫描、采集器与自身资源占用。',
+  },
+  rows: {
+    headline: { en: 'Redis right now', zh: 'Redis 当前状态' },
+    redis: { en: 'Redis', zh: 'Redis' },
+    scan: { en: 'Scraping and scanning', zh: '抓取与扫描' },
+    exporter: { en: 'The exporter itself', zh: 'Exporter 自身' },
+  },
+  panels: {
+    up: {
+      title: { en: 'Redis', zh: 'Redis 连接' },
+      what: { en: 'Whether the last scan of Redis succeeded, on every chosen exporter.', zh: '所选 Exporter 最近一次扫描 Redis 是否成功。' },
+      normal: { en: 'up.', zh: '正常。' },
+      act: { en: 'one of several exporters fails: its network. All fail: Redis.', zh: '仅个别 Exporter 失败：检查其网络；全部失败：检查 Redis。' },
+    },
+    ping: {
+      title: { en: 'Ping', zh: 'PING 耗时' },
+      what: { en: 'Time of one PING from exporter to Redis.', zh: 'Exporter 到 Redis 一次 PING 的耗时。' },
+      normal: { en: 'below a few milliseconds.', zh: '数毫秒以内。' },
+      act: { en: 'slow: a long command (KEYS, a large Lua script), swapping, or the network.', zh: '变慢：存在慢命令（KEYS、大 Lua 脚本）、内存换页或网络问题。' },
+    },
+    used: {
+      title: { en: 'Memory used', zh: '已用内存' },
+      what: { en: 'Memory that Redis uses for its data.', zh: 'Redis 数据占用的内存。' },
+      normal: { en: 'steady, with waves of traffic.', zh: '平稳，随流量波动。' },
+      act: { en: 'see below which queue takes it.', zh: '在下方查看是哪个队列占用。' },
+    },
+    full: {
+      title: { en: 'Memory in use', zh: '内存使用率' },
+      what: { en: 'Used memory as a share of maxmemory; 0 where no limit is set.', zh: '已用内存占 maxmemory 的比例；未设上限时为 0。' },
+      normal: {
+        en: 'below %g%%.' % (memory.warning * 100),
+        zh: '低于 %g%%。' % (memory.warning * 100),
+      },
+      act: { en: 'delete completed and archived tasks, shorten retention, or give Redis more memory.', zh: '清理已完成与死信任务、缩短保留时间，或增加 Redis 内存。' },
+    },
+    policy: {
+      title: { en: 'Eviction policy', zh: '淘汰策略' },
+      what: { en: 'maxmemory-policy of Redis.', zh: 'Redis 的 maxmemory-policy。' },
+      normal: { en: 'noeviction.', zh: 'noeviction。' },
+      act: { en: 'any other policy lets Redis delete tasks: set noeviction.', zh: '其他策略会让 Redis 删除任务：改为 noeviction。' },
+    },
+    evicted: {
+      title: { en: 'Evicted keys', zh: '被淘汰的键' },
+      what: { en: 'Keys that Redis deleted for want of memory, over the time shown.', zh: '所选时间范围内因内存不足被删除的键数。' },
+      normal: { en: '0. Every evicted key may be a lost task.', zh: '0；每个被淘汰的键都可能是一个丢失的任务。' },
+      act: { en: 'set noeviction and add memory at once; then look for tasks without a record.', zh: '立即设置 noeviction 并增加内存，再排查丢失记录的任务。' },
+    },
+    version: {
+      title: { en: 'Version', zh: '版本' },
+      what: { en: 'Version of the Redis server.', zh: 'Redis 服务端版本。' },
+      normal: { en: 'one and the same everywhere.', zh: '各处一致。' },
+      act: { en: 'unexpected: the exporter talks to another Redis than you think.', zh: '与预期不符：Exporter 可能连错了 Redis。' },
+    },
+    role: {
+      title: { en: 'Role', zh: '角色' },
+      what: { en: 'Role of the server that the exporter reads.', zh: 'Exporter 所连 Redis 的角色。' },
+      normal: { en: 'master; a replica lags behind.', zh: 'master；从库数据有延迟。' },
+      act: { en: 'a change means a failover: check the addresses of exporter and workers.', zh: '发生变化说明主从切换：检查 Exporter 与 Worker 的地址。' },
+    },
+    memory: {
+      title: { en: 'Memory', zh: '内存' },
+      what: { en: 'Used memory and maxmemory (0: no limit).', zh: '已用内存与 maxmemory（0 表示不限）。' },
+      normal: { en: 'a clear gap between the two.', zh: '两者之间有明显余量。' },
+      act: { en: 'at the limit new tasks are refused (noeviction) or tasks are lost (any other policy).', zh: '达到上限时：noeviction 会拒绝写入，其他策略会丢任务。' },
+    },
+    headroom: {
+      title: { en: 'Memory in use', zh: '内存使用率' },
+      what: { en: 'Used memory as a share of maxmemory; the lines are the levels of AsynqRedisMemoryHigh. 0 where no limit is set.', zh: '已用内存占 maxmemory 的比例，虚线为 AsynqRedisMemoryHigh 阈值；未设上限时为 0。' },
+      normal: { en: 'below the lower line.', zh: '低于较低的虚线。' },
+      act: { en: 'a steady climb: retention too long, or an archive that nobody cleans.', zh: '持续上升：保留时间过长，或死信无人清理。' },
+    },
+    queues: {
+      title: { en: 'Memory per queue', zh: '各队列内存' },
+      what: { en: 'Sampled estimate of the memory of each queue.', zh: '各队列占用内存的抽样估计。' },
+      normal: {
+        en: 'below %d MiB each.' % (alerts.AsynqQueueMemoryHigh.threshold / 1048576),
+        zh: '每个低于 %d MiB。' % (alerts.AsynqQueueMemoryHigh.threshold / 1048576),
+      },
+      act: { en: 'smaller payloads, shorter retention, or a clean-up of that queue.', zh: '减小载荷、缩短保留时间，或清理该队列。' },
+    },
+    losses: {
+      title: { en: 'Evictions and rejected connections', zh: '淘汰与拒绝连接' },
+      what: { en: 'Keys evicted and connections rejected per second.', zh: '每秒淘汰的键数与拒绝的连接数。' },
+      normal: { en: 'both 0.', zh: '均为 0。' },
+      act: { en: 'evictions: tasks are lost. Rejections: maxclients is reached; look for a leak of connections.', zh: '淘汰：任务正在丢失；拒绝：达到 maxclients，排查连接泄漏。' },
+    },
+    clients: {
+      title: { en: 'Clients', zh: '客户端连接' },
+      what: { en: 'Connected clients, and those blocked in a waiting command.', zh: '已连接客户端数与阻塞中的客户端数。' },
+      normal: { en: 'in proportion to workers and producers.', zh: '与 Worker 及生产者数量成比例。' },
+      act: { en: 'a climb without more pods: a connection leak.', zh: 'Pod 未增而连接上升：连接泄漏。' },
+    },
+    latency: {
+      title: { en: 'Ping', zh: 'PING 耗时' },
+      what: { en: 'Time of one PING, per exporter.', zh: '各 Exporter 到 Redis 的 PING 耗时。' },
+      normal: { en: 'flat, below a few milliseconds.', zh: '平稳，数毫秒以内。' },
+      act: { en: 'peaks on all exporters: Redis is busy (SLOWLOG GET). On one: its network.', zh: '全部升高：Redis 繁忙（执行 SLOWLOG GET）；仅一个升高：其网络问题。' },
+    },
+    targets: {
+      title: { en: 'Targets', zh: '抓取目标' },
+      what: { en: 'Whether Prometheus reaches each exporter.', zh: 'Prometheus 能否抓取各 Exporter。' },
+      normal: { en: 'up.', zh: '正常。' },
+      act: { en: 'look at the target page of Prometheus for the error.', zh: '在 Prometheus 的 Targets 页面查看错误信息。' },
+    },
+    scrapes: {
+      title: { en: 'Scrape duration', zh: '抓取耗时' },
+      what: { en: 'How long each scrape takes; the line is the level of AsynqScanSlow.', zh: '每次抓取的耗时，虚线为 AsynqScanSlow 阈值。' },
+      normal: {
+        en: 'well below the line, and the timeout of %s.' % config.scrapeTimeout,
+        zh: '远低于虚线与超时时间 %s。' % config.scrapeTimeout,
+      },
+      act: { en: 'a slow Redis (see Ping), or very many queues: exclude some.', zh: 'Redis 变慢（见 PING 耗时），或队列过多：排除部分队列。' },
+    },
+    age: {
+      title: { en: 'Age of the last scan', zh: '最近扫描距今' },
+      what: { en: 'Seconds since the exporter last read Redis successfully.', zh: '距 Exporter 上次成功读取 Redis 的时间。' },
+      normal: {
+        en: 'below the scrape interval of %s, in saw teeth.' % config.scrapeInterval,
+        zh: '锯齿状，低于抓取间隔 %s。' % config.scrapeInterval,
+      },
+      act: { en: 'a straight climb: Redis does not answer.', zh: '直线上升：Redis 无响应。' },
+    },
+    cost: {
+      title: { en: 'Cost of a scan', zh: '扫描开销' },
+      what: { en: 'Commands that one scan sends to Redis, and its round trips.', zh: '一次扫描发送的 Redis 命令数与往返次数。' },
+      normal: { en: 'some commands per queue, a handful of round trips, independent of the number of tasks.', zh: '每队列若干命令、少量往返，与任务数无关。' },
+      act: { en: 'a climb means more queues: check that names are not generated.', zh: '上升说明队列变多：检查是否动态生成队列名。' },
+    },
+    collectors: {
+      title: { en: 'Collectors', zh: '采集器状态' },
+      what: { en: 'Whether each collector succeeded the last time.', zh: '各采集器最近一次是否成功。' },
+      normal: { en: 'all ok.', zh: '全部成功。' },
+      act: { en: 'the log of the exporter names the error; often a missing ACL permission.', zh: '查看 Exporter 日志中的错误，常见为 ACL 权限不足。' },
+    },
+    durations: {
+      title: { en: 'Collector duration', zh: '采集器耗时' },
+      what: { en: 'How long each collector took the last time.', zh: '各采集器最近一次耗时。' },
+      normal: { en: 'milliseconds.', zh: '毫秒级。' },
+      act: { en: 'switch a slow background collector off, or raise its interval.', zh: '关闭过慢的后台采集器，或加大其间隔。' },
+    },
+    results: {
+      title: { en: 'Scrapes by result', zh: '抓取结果' },
+      what: { en: 'Scrapes served per second, by result.', zh: '每秒响应的抓取次数，按结果区分。' },
+      normal: { en: 'all succeed.', zh: '全部成功。' },
+      act: { en: 'any other result: Redis is slow or away.', zh: '出现其他结果：Redis 变慢或不可达。' },
+    },
+    errors: {
+      title: { en: 'Queue errors', zh: '队列读取错误' },
+      what: { en: 'Errors per second while reading single queues. The other queues are not affected.', zh: '每秒读取单个队列时的错误数，其他队列不受影响。' },
+      normal: { en: '0.', zh: '0。' },
+      act: { en: 'a key of that queue has another type than asynq writes: see the log.', zh: '该队列某个键的类型异常：查看日志。' },
+    },
+    samples: {
+      title: { en: 'Samples per scrape', zh: '每次抓取的样本数' },
+      what: { en: 'Samples that Prometheus takes from each exporter.', zh: 'Prometheus 每次从各 Exporter 抓取的样本数。' },
+      normal: { en: 'constant.', zh: '保持不变。' },
+      act: { en: 'a climb: queues with generated names; limit them in the configuration.', zh: '上升：存在动态生成的队列名，请在配置中限制。' },
+    },
+    resident: {
+      title: { en: 'Exporter memory', zh: 'Exporter 内存' },
+      what: { en: 'Resident memory of each exporter process.', zh: '各 Exporter 进程的常驻内存。' },
+      normal: { en: 'flat.', zh: '平稳。' },
+      act: { en: 'a steady climb is a leak: restart it and file an issue.', zh: '持续上升为内存泄漏：重启并提交 issue。' },
+    },
+    cpu: {
+      title: { en: 'Exporter CPU', zh: 'Exporter CPU' },
+      what: { en: 'CPU seconds per second of each exporter process.', zh: '各 Exporter 进程每秒消耗的 CPU 时间。' },
+      normal: { en: 'a few percent.', zh: '百分之几。' },
+      act: { en: 'many queues or many scrapers: raise the scrape interval.', zh: '队列或抓取端过多：加大抓取间隔。' },
+    },
+    versions: {
+      title: { en: 'Exporters', zh: 'Exporter 一览' },
+      what: { en: 'Version, Python and uptime of each exporter.', zh: '各 Exporter 的版本、Python 与运行时长。' },
+      normal: { en: 'one version; a long uptime.', zh: '版本一致，运行时间长。' },
+      act: { en: 'a short uptime that you did not cause: look for OOM kills.', zh: '非预期的重启：检查是否 OOM。' },
+    },
+  },
+}
