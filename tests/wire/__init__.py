@@ -1,0 +1,1 @@
+"""Tests of what asynq's wire document writes down: bytes, examples, checklist."""
