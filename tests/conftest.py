@@ -10,11 +10,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import pytest
 import redis
 import redis.asyncio
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
 
 # A hang shows as a clear failure long before CI's own limit.
 WAIT_SECONDS = 30.0
@@ -68,6 +70,10 @@ class RedisServer:
     def client(self) -> "redis.Redis":
         """A blocking client; replies are bytes."""
         return redis.Redis(port=self.port)
+
+    def async_client(self, **options: Any) -> "redis.asyncio.Redis":
+        """An asyncio client as the exporter makes it: bytes, no second tries."""
+        return redis.asyncio.Redis(port=self.port, protocol=2, retry=Retry(NoBackoff(), 0), **options)
 
     def alive(self) -> bool:
         """Whether it answers PING."""
@@ -137,7 +143,7 @@ def redis_sync(redis_server: RedisServer) -> Iterator["redis.Redis"]:
 @pytest.fixture
 async def redis_client(redis_server: RedisServer) -> AsyncIterator["redis.asyncio.Redis"]:
     """An asyncio client on an empty database of the session's server; replies are bytes."""
-    client = redis.asyncio.Redis(port=redis_server.port, protocol=2)
+    client = redis_server.async_client()
     await client.flushall()
     yield client
     await client.aclose()

@@ -216,8 +216,9 @@ class QueuePass:
 
     def _take_tail(self, index: int, since: Reply) -> list[Ask] | None:
         if since is not None:
-            age = self._age_of(since)
-            self.columns["latency_seconds"][index] = self.columns["tail_latency_seconds"][index] = age
+            self.columns["latency_seconds"][index] = self._age_of(since)
+            # Upstream shows the difference of the clocks as it is, be it negative.
+            self.columns["tail_latency_seconds"][index] = (self.now_ns - int(since)) / 1e9
             return None
         # The next task does not tell since when it waits: it was requeued or run by hand. Its neighbours may.
         request = pack("LRANGE", keys.pending(self.names[index]), -TAIL, -1)

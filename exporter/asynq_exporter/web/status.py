@@ -36,7 +36,7 @@ class Row:
     levels: Mapping[str, str]
     #: The worst of them; `none` without a ladder, `unknown` when a number is.
     level: str
-    #: State -> its ladder as text.
+    #: State -> its ladder as text, from info to critical.
     ladders: Mapping[str, str]
 
 
@@ -161,7 +161,7 @@ def _row(snapshot: Snapshot, index: int, name: str, language: str) -> Row:
         levels=levels,
         level=_worst(levels.values()) if levels else "none",
         ladders={
-            state: " · ".join(f"{level} > {grouped(value)}" for level, value in ladder.items())
+            state: "> " + " / ".join(grouped(value) for value in ladder.values())
             for state, ladder in ladders.items()
         },
     )

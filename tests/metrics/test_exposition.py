@@ -1,0 +1,120 @@
+"""The printer against prometheus_client, byte for byte."""
+
+import math
+from collections.abc import Iterable, Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.exposition import generate_latest
+from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+
+from asynq_exporter.metrics.exposition import Format, Printer, number
+from asynq_exporter.metrics.family import Block, Family, Metric, column, counter, gauge, single
+
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+NUMBERS = st.one_of(
+    st.integers(-(2**63), 2**63),
+    st.floats(allow_nan=True, allow_infinity=True),
+    st.integers(0, 3000),
+    st.none(),
+)
+
+
+class Reference:
+    """The same families for prometheus_client."""
+
+    def __init__(self, families: Iterable[Family]) -> None:
+        self._families = families
+
+    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
+        """The families that have samples."""
+        for family in self._families:
+            metric = family.metric
+            kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
+            made = kind(metric.name, metric.help, labels=metric.labels)
+            for block in family.blocks:
+                for row, value in enumerate(block.values):
+                    labels = dict(block.labels) | ({"queue": block.queues[row]} if block.queues else {})
+                    if value is not None:
+                        made.add_metric([labels[name] for name in metric.labels], value)
+            if made.samples:
+                yield made
+
+
+def printed_by_prometheus_client(families: list[Family], format_: Format) -> str:
+    """What prometheus_client makes of the families, without the end mark."""
+    registry = CollectorRegistry()
+    registry.register(Reference(families))
+    if format_ is Format.OPENMETRICS:
+        text: str = generate_openmetrics(registry).decode()  # type: ignore[no-untyped-call]
+        return text.removesuffix("# EOF\n")
+    return generate_latest(registry).decode()
+
+
+@st.composite
+def families(draw: st.DrawFn) -> list[Family]:
+    """A few families of every shape."""
+    queues = tuple(draw(st.lists(TEXT, min_size=1, max_size=5, unique=True)))
+    rows = st.lists(NUMBERS, min_size=len(queues), max_size=len(queues))
+    plain = column(gauge("a_tasks", draw(TEXT), "queue"), queues, draw(rows))
+    counted = column(counter("b_total", draw(TEXT), "queue"), queues, draw(rows))
+    labels = Metric("c", "gauge", "Has more labels.", ("queue", "zone", "area"))
+    blocks = tuple(
+        Block(draw(rows), queues, (("zone", zone), ("area", draw(TEXT))))
+        for zone in draw(st.sets(TEXT, max_size=3))
+    )
+    alone = single(counter("d_total", "Alone."), draw(NUMBERS))
+    return [plain, counted, Family(labels, blocks), alone]
+
+
+@pytest.mark.parametrize("format_", Format)
+@given(first=families(), second=families())
+@settings(max_examples=150, deadline=None)
+def test_prints_like_prometheus_client(format_: Format, first: list[Family], second: list[Family]) -> None:
+    """Whatever names, labels and numbers: the same bytes, also from a printer that was used before."""
+    printer = Printer(format_)
+
+    for some in (first, second, second):
+        assert printed_by_prometheus_client(some, format_) == printer.print(some)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0, "0.0"),
+        (True, "1.0"),
+        (999_999, "999999.0"),
+        (1_000_000, "1e+06"),
+        (1_234_567, "1.234567e+06"),
+        (2**53 + 1, "9.007199254740992e+15"),
+        (10**16, "1e+16"),
+        (12_345_678_901.5, "1.23456789015e+10"),
+        (-5_000_000, "-5000000.0"),
+        (0.1, "0.1"),
+        (math.inf, "+Inf"),
+        (-math.inf, "-Inf"),
+        (math.nan, "NaN"),
+    ],
+)
+def test_number_is_printed_as_go_does(value: float, text: str) -> None:
+    """Go's exponents, not Python's."""
+    assert text == number(value)
+
+
+def test_family_without_samples_is_left_out() -> None:
+    """A header without samples tells nobody anything."""
+    assert Printer(Format.PROMETHEUS).print([single(gauge("a", "Nothing known."), None)]) == ""
+
+
+def test_kept_lines_stay_bounded() -> None:
+    """Labels that come and go leave nothing behind."""
+    printer = Printer(Format.PROMETHEUS)
+    metric = gauge("a", "Changing.", "queue", "type")
+
+    for turn in range(1000):
+        printer.print([Family(metric, (Block((1,), ("q",), (("type", str(turn)),)),))])
+
+    assert printer._lines == {}

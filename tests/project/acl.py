@@ -1,0 +1,11 @@
+"""The published ACL rules, read from where users read them."""
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+
+#: The rules of the read-only user.
+(READ_ONLY_RULES,) = re.findall(
+    r"^ACL SETUSER exporter on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
+)
