@@ -33,6 +33,7 @@ SAME = {
 
 #: Columns that follow from others, from the tasks that the Inspector lists or from its servers.
 DERIVED = {
+    "registered",
     "size",
     "latency_seconds",
     "tail_latency_seconds",
@@ -128,6 +129,7 @@ def test_snapshot_of_queues_equals_the_inspector(go: Go, filled: Filled) -> None
         assert {column: ours[column] for column in SAME} == {
             column: info[theirs] for column, theirs in SAME.items()
         }, name
+        assert ours["registered"]
         # Asynq counts dead and kept tasks as size, we count work to be done; groups are counted elsewhere.
         counted = info["size"] - info["archived"] - info["completed"]
         expected = counted - (info["aggregating"] if ours["aggregating"] is None else 0)
@@ -207,6 +209,7 @@ def test_snapshot_of_a_live_server_equals_the_inspector(go: Go, lively: RedisSer
         assert ours.busy == len(theirs["workers"]) == 3
     for name in snapshot.queues.names:
         row = snapshot.queues.of(name)
+        assert row["registered"] == (name in report["queues"]), name
         assert row["workers"] == sum(name in server["queues"] for server in servers.values()), name
         started = [w["started"] / 1e9 for s in servers.values() for w in s["workers"] if w["queue"] == name]
         age = snapshot.at_seconds - min(started) if started else 0
