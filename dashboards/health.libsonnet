@@ -10,12 +10,9 @@ function(kit)
   local capSteps = [[null, 'green'], [alerts.AsynqArchiveNearCap.ratio / 2, 'yellow'], [alerts.AsynqArchiveNearCap.ratio, 'red']];
   // A stat changes colour above the threshold, as the alert does; a dashed line stands on it.
   local above(steps) = [steps[0]] + [[step[0] + 1, step[1]] for step in steps[1:]];
-  local due = 'sum(%s) + sum(%s)' % [
-    q.perQueue('asynq_scheduled_overdue_tasks'),
-    q.perQueue('asynq_retry_overdue_tasks'),
-  ];
+  local due = q.sumOfQueues('asynq_scheduled_overdue_tasks') + ' + ' + q.sumOfQueues('asynq_retry_overdue_tasks');
   local orphans = q.perQueue('asynq_orphaned_tasks', labels='reason');
-  local breaker(state) = q.perSystem('asynq_circuit_breaker_state', 'state="%s"' % state, 'scope, name, state');
+  local breaker(state) = q.perSystem('asynq_circuit_breaker_state', 'state="' + state + '"', 'scope, name, state');
 
   local headline = [
     [p.stat(t.retrying, 'short', [q.range(q.worstQueue('asynq_retry_tasks'), t.retrying.title)], {
@@ -32,15 +29,15 @@ function(kit)
       spark: true,
       steps: delaySteps,
     }), 3, 4],
-    [p.stat(t.orphans, 'short', [q.range('sum(%s)' % orphans, t.orphans.title)], {
+    [p.stat(t.orphans, 'short', [q.range(q.sum(orphans), t.orphans.title)], {
       spark: true,
       steps: [[null, 'green'], [alerts.AsynqTasksOrphaned.threshold + 1, 'orange']],
     }), 3, 4],
     [p.stat(t.fill, 'percentunit', [
-      q.range('%s / %d' % [q.worstQueue('asynq_dead_tasks'), config.archive.cap], t.fill.title),
+      q.range(q.worstQueue('asynq_dead_tasks') + ' / ' + config.archive.cap, t.fill.title),
     ], { spark: true, steps: capSteps }), 3, 4],
     [p.stat(t.breakers, 'short', [
-      q.instant(q.orZero('sum(%s)' % q.perSystem('asynq_circuit_breaker_state', 'state!="CLOSED"', 'scope, name, state'))),
+      q.instant(q.orZero(q.sum(q.perSystem('asynq_circuit_breaker_state', 'state!="CLOSED"', 'scope, name, state')))),
     ], { steps: [[null, 'green'], [1, 'red']] }), 3, 4],
   ];
 
@@ -70,20 +67,20 @@ function(kit)
     }), 6, 8],
     [p.timeseries(t.oldest, 's', [q.range(q.perQueue('asynq_oldest_dead_task_seconds'), '{{queue}}')]), 6, 8],
     [p.bars(t.caps, 'percentunit', [
-      q.instant('%s / %d' % [q.perQueue('asynq_dead_tasks'), config.archive.cap], '{{queue}}'),
+      q.instant(q.perQueue('asynq_dead_tasks') + ' / ' + config.archive.cap, '{{queue}}'),
     ], { max: 1, steps: capSteps }), 6, 8],
   ];
 
   local stuck = [
     [p.timeseries(t.lost, 'short', [q.range(orphans, '{{queue}} {{reason}}')], { stack: true }), 8, 8],
     [p.timeline(t.checks, 'none', [
-      q.range('min by (check) (%s)' % q.ofSystem('asynq_health_check'), '{{check}}'),
+      q.range('min by (check) (' + q.ofSystem('asynq_health_check') + ')', '{{check}}'),
     ], {
       mappings: [[0, w.states.unhealthy, 'red'], [1, w.states.healthy, 'green']],
     }), 8, 8],
     [p.timeline(t.circuits, 'none', [
       q.range(
-        'max by (scope, name) (0 * %s or %s or 2 * %s)' % [breaker('CLOSED'), breaker('HALF_OPEN'), breaker('OPEN')],
+        'max by (scope, name) (0 * ' + breaker('CLOSED') + ' or ' + breaker('HALF_OPEN') + ' or 2 * ' + breaker('OPEN') + ')',
         '{{scope}} {{name}}',
       ),
     ], {

@@ -41,10 +41,10 @@ function(kit)
       mappings: kit.backpressureMappings,
     }), 3, 4],
     [p.stat(t.firing, 'short', [
-      q.instant(q.orZero('count(%s)' % kit.firing(', alertname!="AsynqWatchdog"'))),
+      q.instant(q.orZero('count(' + kit.firing(', alertname!="AsynqWatchdog"') + ')')),
     ], { steps: zeroIsGood }), 3, 4],
     [p.stat(t.above, 'short', [
-      q.instant(q.orZero('count(%s >= 2)' % q.ladder())),
+      q.instant(q.orZero('count(' + q.ladder() + ' >= 2)')),
     ], { steps: zeroIsGood }), 3, 4],
     [p.stat(t.paused, 'short', [q.instant(q.sumOfQueues('asynq_queue_paused'))], { steps: zeroIsGood }), 3, 4],
 
@@ -58,13 +58,10 @@ function(kit)
       ],
     }), 3, 4],
     [p.stat(t.throughput, 'ops', [
-      q.range('sum(%s)' % q.rateOfQueue('asynq_processed_total'), w.series.processed),
+      q.range(q.sum(q.rateOfQueue('asynq_processed_total')), w.series.processed),
     ], { spark: true }), 3, 4],
     [p.stat(t.ratio, 'percentunit', [
-      q.instant(q.ratio(
-        'sum(%s)' % q.increaseOfQueue('asynq_failed_total', '$__range'),
-        'sum(%s)' % q.increaseOfQueue('asynq_processed_total', '$__range'),
-      )),
+      q.instant(q.failureRatioOfAll()),
     ], { steps: kit.failureSteps, decimals: 2, noValue: '-' }), 3, 4],
     [p.stat(t.retry, 'short', [q.range(q.worstQueue('asynq_retry_tasks'), w.columns.retry)], {
       spark: true,
@@ -77,7 +74,7 @@ function(kit)
     [p.stat(t.drain, 's', [
       q.instant(q.ratio(
         q.sumOfQueues('asynq_pending_tasks'),
-        'sum(%s)' % q.rateOfQueue('asynq_processed_total'),
+        q.sum(q.rateOfQueue('asynq_processed_total')),
       )),
     ], { noValue: '-' }), 3, 4],
     [p.stat(t.busy, 'percentunit', [q.range(q.slotsInUse(), w.series.busy)], {

@@ -7,18 +7,17 @@ function(kit)
   local latency = alerts.AsynqQueueLatencyHigh;
   // The limits of the latency alert as series of the chosen queues: each documented queue has its own or none, any other queue the common one.
   local latencyLimit(level) =
-    local constant(matcher, value) =
-      '%g + 0 * %s' % [value, q.perQueue('asynq_queue_size', matcher)];
+    local constant(matcher, value) = ('%g' % value) + ' + 0 * ' + q.perQueue('asynq_queue_size', matcher);
     std.join('\nor\n', [
-      constant('queue="%s"' % queue, latency.queues[queue][level])
+      constant('queue="' + queue + '"', latency.queues[queue][level])
       for queue in std.objectFields(latency.queues)
       if std.objectHas(latency.queues[queue], level)
     ] + [
-      constant('queue!~"%s"' % std.join('|', std.objectFields(config.queues)), latency.other[level]),
+      constant('queue!~"' + std.join('|', std.objectFields(config.queues)) + '"', latency.other[level]),
     ]);
 
   local headline = [
-    [p.stat(t.level, 'none', [q.instant('max(%s)' % q.ladder())], {
+    [p.stat(t.level, 'none', [q.instant('max(' + q.ladder() + ')')], {
       color: 'background',
       mappings: kit.ladderMappings,
       noValue: '-',
@@ -29,13 +28,10 @@ function(kit)
       noValue: '-',
     }), 3, 4],
     [p.stat(t.throughput, 'ops', [
-      q.range('sum(%s)' % q.rateOfQueue('asynq_processed_total'), w.series.processed),
+      q.range(q.sum(q.rateOfQueue('asynq_processed_total')), w.series.processed),
     ], { spark: true }), 3, 4],
     [p.stat(t.ratio, 'percentunit', [
-      q.instant(q.ratio(
-        'sum(%s)' % q.increaseOfQueue('asynq_failed_total', '$__range'),
-        'sum(%s)' % q.increaseOfQueue('asynq_processed_total', '$__range'),
-      )),
+      q.instant(q.failureRatioOfAll()),
     ], { steps: kit.failureSteps, decimals: 2, noValue: '-' }), 3, 4],
     [p.stat(t.retrying, 'short', [q.range(q.sumOfQueues('asynq_retry_tasks'), w.columns.retry)], { spark: true }), 3, 4],
     [p.stat(t.archived, 'short', [q.range(q.sumOfQueues('asynq_dead_tasks'), w.columns.archived)], { spark: true }), 3, 4],
@@ -47,7 +43,7 @@ function(kit)
 
   local backlog = [
     [p.timeseries(t.states, 'short', [
-      q.range(q.sumOfQueues('asynq_%s_tasks' % state[0]), state[1])
+      q.range(q.sumOfQueues('asynq_' + state[0] + '_tasks'), state[1])
       for state in [
         ['pending', 'pending'],
         ['active', 'active'],
@@ -75,10 +71,10 @@ function(kit)
   local throughput = [
     [p.timeseries(t.outcome, 'ops', [
       q.range(
-        'sum(%s) - sum(%s)' % [q.rateOfQueue('asynq_processed_total'), q.rateOfQueue('asynq_failed_total')],
+        q.sum(q.rateOfQueue('asynq_processed_total')) + ' - ' + q.sum(q.rateOfQueue('asynq_failed_total')),
         w.series.succeeded,
       ),
-      q.range('sum(%s)' % q.rateOfQueue('asynq_failed_total'), w.series.failed),
+      q.range(q.sum(q.rateOfQueue('asynq_failed_total')), w.series.failed),
     ], {
       stack: true,
       overrides: [

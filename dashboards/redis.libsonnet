@@ -12,10 +12,10 @@ function(kit)
   // Without a limit the share of it is 0, not unknown.
   local memoryInUse(reduce) =
     local used = q.perSystem('asynq_redis_memory_used_bytes');
-    '%s(%s\nor\n0 * %s)' % [reduce, q.ratio(used, q.perSystem('asynq_redis_memory_max_bytes')), used];
-  local perInstance(metric, labels='') =
-    'max by (cluster, job, instance%s) (%s)' % [labels, q.ofSystem(metric)];
-  local info(label) = [q.instant('count by (%s) (%s)' % [label, q.ofSystem('asynq_redis_info')], '{{%s}}' % label)];
+    reduce + '(' + q.ratio(used, q.perSystem('asynq_redis_memory_max_bytes')) + '\nor\n0 * ' + used + ')';
+  local maxOfInstance(expr, labels='') = q.maxOfSystem(expr, 'instance' + labels);
+  local perInstance(metric, labels='') = maxOfInstance(q.ofSystem(metric), labels);
+  local info(label) = [q.instant('count by (' + label + ') (' + q.ofSystem('asynq_redis_info') + ')', '{{' + label + '}}')];
 
   local headline = [
     [p.stat(t.up, 'none', [q.instant(q.lowest('asynq_up'))], {
@@ -31,7 +31,7 @@ function(kit)
     }), 3, 4],
     [p.stat(t.policy, 'none', info('maxmemory_policy'), { field: 'maxmemory_policy' }), 3, 4],
     [p.stat(t.evicted, 'short', [
-      q.instant('sum(%s)' % q.increaseOfSystem('asynq_redis_evicted_keys_total', '$__range')),
+      q.instant(q.sum(q.increaseOfSystem('asynq_redis_evicted_keys_total', '$__range'))),
     ], { decimals: 0, steps: [[null, 'green'], [1, 'red']] }), 3, 4],
     [p.stat(t.version, 'none', info('version'), { field: 'version' }), 3, 4],
     [p.stat(t.role, 'none', info('role'), { field: 'role' }), 3, 4],
@@ -49,8 +49,8 @@ function(kit)
     }), 8, 8],
     [p.timeseries(t.queues, 'bytes', [q.range(q.perQueue('asynq_queue_memory_bytes'), '{{queue}}')], { stack: true }), 8, 8],
     [p.timeseries(t.losses, 'cps', [
-      q.range('sum(%s)' % q.rateOfSystem('asynq_redis_evicted_keys_total'), w.series.evicted),
-      q.range('sum(%s)' % q.rateOfSystem('asynq_redis_rejected_connections_total'), w.series.rejected),
+      q.range(q.sum(q.rateOfSystem('asynq_redis_evicted_keys_total')), w.series.evicted),
+      q.range(q.sum(q.rateOfSystem('asynq_redis_rejected_connections_total')), w.series.rejected),
     ]), 8, 8],
     [p.timeseries(t.clients, 'short', [
       q.range(q.sumOfSystems('asynq_redis_connected_clients'), w.series.connected),
@@ -75,12 +75,12 @@ function(kit)
       q.range(perInstance('asynq_exporter_scan_round_trips'), '{{instance}} ' + w.series.trips),
     ]), 8, 7],
     [p.timeline(t.collectors, 'none', [
-      q.range('min by (collector) (%s)' % q.ofSystem('asynq_exporter_collector_success'), '{{collector}}'),
+      q.range('min by (collector) (' + q.ofSystem('asynq_exporter_collector_success') + ')', '{{collector}}'),
     ], {
       mappings: [[0, w.states.failed, 'red'], [1, w.states.ok, 'green']],
     }), 8, 7],
     [p.timeseries(t.durations, 's', [
-      q.range('max by (collector) (%s)' % q.ofSystem('asynq_exporter_collector_duration_seconds'), '{{collector}}'),
+      q.range('max by (collector) (' + q.ofSystem('asynq_exporter_collector_duration_seconds') + ')', '{{collector}}'),
     ]), 8, 7],
   ];
 
@@ -88,7 +88,7 @@ function(kit)
   local exporter = [
     [p.timeseries(t.results, 'cps', [
       q.range(
-        'max by (cluster, job, instance, result) (rate(%s[$__rate_interval]))' % q.ofSystem('asynq_exporter_scrapes_total'),
+        maxOfInstance(q.rate(q.ofSystem('asynq_exporter_scrapes_total')), ', result'),
         '{{instance}} {{result}}',
       ),
     ]), 8, 7],
@@ -99,7 +99,7 @@ function(kit)
     [p.timeseries(t.resident, 'bytes', [q.range(perInstance('process_resident_memory_bytes'), '{{instance}}')]), 8, 7],
     [p.timeseries(t.cpu, 'percentunit', [
       q.range(
-        'max by (cluster, job, instance) (rate(%s[$__rate_interval]))' % q.ofSystem('process_cpu_seconds_total'),
+        maxOfInstance(q.rate(q.ofSystem('process_cpu_seconds_total'))),
         '{{instance}}',
       ),
     ]), 8, 7],

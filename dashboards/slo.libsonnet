@@ -12,26 +12,26 @@ function(kit)
   local longest = rows[std.length(rows) - 1].long;
 
   local success(window) = q.perQueue(rules.successRatio(window));
-  local burn(window) = '%s / (1 - %g)' % [q.perQueue(rules.failureRatio(window)), objective];
+  local burn(window) = q.perQueue(rules.failureRatio(window)) + ' / (1 - ' + ('%g' % objective) + ')';
   local budget = '1 - ' + burn(longest);
   local budgetSteps = [[null, 'red'], [0, 'green']];
   local burnSteps(row) = [[null, 'green'], [1, 'yellow'], [row.factor, 'red']];
 
   local headline = [
-    [p.stat(t.success, 'percentunit', [q.range('min(%s)' % success(longest), t.success.title)], {
+    [p.stat(t.success, 'percentunit', [q.range('min(' + success(longest) + ')', t.success.title)], {
       spark: true,
       decimals: 2,
       noValue: '-',
       steps: [[null, 'red'], [objective, 'green']],
     }), 4, 5],
-    [p.stat(t.budget, 'percentunit', [q.range('min(%s)' % budget, t.budget.title)], {
+    [p.stat(t.budget, 'percentunit', [q.range('min(' + budget + ')', t.budget.title)], {
       spark: true,
       decimals: 0,
       noValue: '-',
       steps: budgetSteps,
     }), 4, 5],
   ] + [
-    [p.stat(kit.texts(source.burnStat(row)), 'short', [q.range('max(%s)' % burn(row.long), w.columns.burn)], {
+    [p.stat(kit.texts(source.burnStat(row)), 'short', [q.range('max(' + burn(row.long) + ')', w.columns.burn)], {
       spark: true,
       decimals: 2,
       noValue: '-',
@@ -56,8 +56,8 @@ function(kit)
 
   local burning = [
     [p.timeseries(kit.texts(source.burnPanel(row)), 'short', [
-      q.range('max(%s)' % burn(row.long), '%s %s' % [w.series.long, row.long]),
-      q.range('max(%s)' % burn(row.short), '%s %s' % [w.series.short, row.short]),
+      q.range('max(' + burn(row.long) + ')', '%s %s' % [w.series.long, row.long]),
+      q.range('max(' + burn(row.short) + ')', '%s %s' % [w.series.short, row.short]),
     ], { lines: true, steps: [[null, 'green'], [row.factor, 'red']] }), 6, 8]
     for row in rows
   ] + [

@@ -26,7 +26,7 @@ function(kit)
       noValue: '-',
     }), 3, 4],
     [p.stat(t.orphans, 'short', [
-      q.range('sum(%s)' % q.perQueue('asynq_orphaned_tasks', labels='reason'), t.orphans.title),
+      q.range(q.sum(q.perQueue('asynq_orphaned_tasks', labels='reason')), t.orphans.title),
     ], {
       spark: true,
       steps: [[null, 'green'], [alerts.AsynqTasksOrphaned.threshold + 1, 'orange']],
@@ -41,7 +41,7 @@ function(kit)
 
   local fleet = [
     [p.timeseries(t.status, 'short', [
-      q.range('sum by (status) (%s)' % q.perSystem('asynq_worker_servers', labels='status'), '{{status}}'),
+      q.range('sum by (status) (' + q.perSystem('asynq_worker_servers', labels='status') + ')', '{{status}}'),
     ], { stack: true }), 6, 8],
     [p.timeseries(t.usage, 'short', [
       q.range(q.sumOfSystems('asynq_worker_concurrency'), w.series.slots),
@@ -54,7 +54,7 @@ function(kit)
     }), 6, 8],
     [p.timeseries(t.changes, 'short', [
       q.range(
-        'max by (cluster, job) (changes(%s[$__rate_interval]))' % q.ofSystem('asynq_active_workers'),
+        q.maxOfSystem('changes(' + q.ofSystem('asynq_active_workers') + '[$__rate_interval])'),
         '{{job}}',
       ),
     ]), 6, 8],
@@ -75,10 +75,12 @@ function(kit)
       q.rows(q.perQueue('asynq_queue_workers')),
       q.rows(q.perQueue('asynq_active_tasks')),
       q.rows(q.rateOfQueue('asynq_processed_total')),
-      q.rows('%s\n/ on (cluster, job) group_left\n(sum by (cluster, job) (%s) > 0)' % [
-        q.rateOfQueue('asynq_processed_total'),
-        q.rateOfQueue('asynq_processed_total'),
-      ]),
+      q.rows(
+        q.rateOfQueue('asynq_processed_total')
+        + '\n/ on (cluster, job) group_left\n(sum by (cluster, job) ('
+        + q.rateOfQueue('asynq_processed_total')
+        + ') > 0)'
+      ),
     ], [
       ['cluster', c.cluster, {}],
       ['queue', c.queue, { links: kit.queueLinks }],

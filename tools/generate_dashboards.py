@@ -1,7 +1,7 @@
 """Generates the dashboards in English and Chinese; `tools/generate_bundle.py` writes them.
 
-They are evaluated with go-jsonnet and grafonnet (`jb install`, below vendor/). The manifest records the hashes
-of all sources and outputs, so that a stale dashboard is noticed where grafonnet is absent.
+They are evaluated with go-jsonnet and grafonnet (`jb install`, below vendor/). The manifest records the
+hashes of all sources and outputs, so that a stale dashboard is noticed where grafonnet is absent.
 """
 
 import hashlib

@@ -17,8 +17,7 @@ function(config)
     expr: expr,
     titleFormat: title,
     textFormat: text,
-    useValueForTime: if atValue then 'on' else 'off',
-  };
+  } + (if atValue then { useValueForTime: true } else {});
 
   {
     config: config,
@@ -29,7 +28,8 @@ function(config)
     alerts: config.alerts,
 
     // Firing alerts of the chosen systems. An alert about something absent may have no job.
-    firing(more=''):: 'ALERTS{alertname=~"Asynq.+", alertstate="firing", cluster=~"$cluster", job=~"$job|"%s}' % more,
+    firing(more='')::
+      'ALERTS{alertname=~"Asynq.+", alertstate="firing", cluster=~"$cluster", job=~"$job|"' + more + '}',
 
     // Texts of one dashboard; its numbers are handed in, so that no sentence repeats one.
     texts(source):: localise(source),
@@ -48,7 +48,8 @@ function(config)
     // Where ratios change colour: at what the objective allows and at the alert; at the levels of backpressure.
     failureSteps: [
       [null, 'green'],
-      [1 - config.slo.objective, 'yellow'],
+      // Without the dust of binary fractions.
+      [std.floor((1 - config.slo.objective) * 1e6 + 0.5) / 1e6, 'yellow'],
       [config.alerts.AsynqFailureRatioHigh.threshold, 'red'],
     ],
     backpressureSteps: [
@@ -60,7 +61,7 @@ function(config)
     // Links of a table cell that holds a queue's name.
     local link(title, uid) = {
       title: title,
-      url: '/d/%s?${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&var-queue=${__data.fields.queue:percentencode}&${__url_time_range}' % uid,
+      url: '/d/' + uid + '?${datasource:queryparam}&${cluster:queryparam}&${job:queryparam}&var-queue=${__data.fields.queue:percentencode}&${__url_time_range}',
     },
     queueLinks: [link(words.links.queue, config.uids.queue), link(words.links.health, config.uids.health)],
 

@@ -3,6 +3,13 @@
 // text: { title, description } in the language of the dashboard. options: what the panel kind offers beyond its targets.
 local g = import '../../g.libsonnet';
 
+// Looked up once: grafonnet's objects are large, and every look-up makes one anew.
+local timeSeries = g.panel.timeSeries;
+local stat = g.panel.stat;
+local barGauge = g.panel.barGauge;
+local stateTimeline = g.panel.stateTimeline;
+local table = g.panel.table;
+
 local datasource = { type: 'prometheus', uid: '${datasource}' };
 
 local mandatory(value, what) =
@@ -61,7 +68,7 @@ local override(matcher, value, properties) = {
 {
   // Lines over time. options.stack piles them up; options.lines draws the steps as lines.
   timeseries(text, unit, targets, options={}):
-    local kind = g.panel.timeSeries;
+    local kind = timeSeries;
     local custom = kind.fieldConfig.defaults.custom;
     base(kind, text, unit, targets)
     + kind.standardOptions.color.withMode('palette-classic')
@@ -83,7 +90,7 @@ local override(matcher, value, properties) = {
 
   // One number. options.spark draws its history behind it; options.field shows a label instead of the value.
   stat(text, unit, targets, options={}):
-    local kind = g.panel.stat;
+    local kind = stat;
     base(kind, text, unit, targets)
     + kind.standardOptions.color.withMode('thresholds')
     + common(kind, { steps: [[null, 'blue']] } + options)
@@ -98,7 +105,7 @@ local override(matcher, value, properties) = {
 
   // A bar per series, coloured by steps.
   bars(text, unit, targets, options={}):
-    local kind = g.panel.barGauge;
+    local kind = barGauge;
     base(kind, text, unit, targets)
     + kind.standardOptions.color.withMode('thresholds')
     + common(kind, { min: 0 } + options)
@@ -112,7 +119,7 @@ local override(matcher, value, properties) = {
 
   // A band per series that changes colour with its state; needs options.mappings.
   timeline(text, unit, targets, options):
-    local kind = g.panel.stateTimeline;
+    local kind = stateTimeline;
     base(kind, text, unit, targets)
     + kind.standardOptions.color.withMode('thresholds')
     + common(kind, options)
@@ -131,7 +138,7 @@ local override(matcher, value, properties) = {
   // Instant queries merged into rows. columns: [[field, heading, properties], ...] in the order of display; other fields
   // are hidden. A query's value is the field 'Value #A', or 'Value' when it is the only one.
   table(text, unit, targets, columns, options={}):
-    local kind = g.panel.table;
+    local kind = table;
     base(kind, text, unit, targets)
     + kind.standardOptions.color.withMode('thresholds')
     + common(kind, options {

@@ -11,20 +11,18 @@ local isLeaf(value) = fields(value) == ['en', 'zh'];
 local isPanel(value) = fields(value) == ['act', 'normal', 'title', 'what'];
 
 function(language)
-  local label =
-    if std.objectHas(labels, language) then labels[language]
-    else error "dashboardLanguage is '%s'; there are: %s" % [language, std.join(', ', std.objectFields(labels))];
+  local label = labels[language];
   local localise(value) =
     if !std.isObject(value) then error 'texts: neither { en, zh } nor a group of them: %s' % std.toString(value)
     else if isLeaf(value) then value[language]
     else if isPanel(value) then {
-      local this = self,
       title: value.title[language],
       description: std.join('\n\n', [
         value.what[language],
-        '**%s**%s%s' % [label.normal, label.colon, value.normal[language]],
-        '**%s**%s%s' % [label.act, label.colon, value.act[language]],
+        '**' + label.normal + '**' + label.colon + value.normal[language],
+        '**' + label.act + '**' + label.colon + value.act[language],
       ]),
     }
     else { [key]: localise(value[key]) for key in std.objectFields(value) };
-  localise
+  if std.objectHas(labels, language) then localise
+  else error "dashboardLanguage is '%s'; there are: %s" % [language, std.join(', ', std.objectFields(labels))]

@@ -1,0 +1,1 @@
+"""Tests of the observability bundle: dashboards, alerts, rules, Prometheus, Alertmanager."""
