@@ -228,4 +228,6 @@ def _nanoseconds(what: str, value: float) -> int:
     # The past is allowed, and means now.
     if not math.isfinite(value) or abs(value) > _MAX_SECONDS:
         raise InvalidArgumentError(f"{what} is a number of seconds, not {value!r}")
-    return round(value * NANOSECONDS)
+    # The whole seconds apart: their product with 10^9 does not fit a float's 53 bits.
+    fraction, whole = math.modf(value)
+    return int(whole) * NANOSECONDS + round(fraction * NANOSECONDS)
