@@ -121,10 +121,23 @@ function(kit)
     ]), 8, 8],
   ];
 
+  local types = [
+    [p.table(t.types, 'short', [
+      q.rows(q.perQueue('asynq_sampled_tasks', labels='state, type')),
+    ], [
+      ['cluster', w.columns.cluster, {}],
+      ['queue', w.columns.queue, {}],
+      ['state', w.columns.state, {}],
+      ['type', w.columns.type, {}],
+      ['Value', w.columns.sampled, { 'custom.cellOptions': p.barCell, min: 0 }],
+    ], { sort: [{ displayName: w.columns.sampled, desc: true }] }), 24, 8],
+  ];
+
   kit.dashboard(config.uids.queue, texts, [
     { title: texts.rows.headline, panels: headline },
     { title: texts.rows.backlog, panels: backlog },
     { title: texts.rows.throughput, panels: throughput },
     { title: texts.rows.errors, panels: errors },
     { title: texts.rows.saturation, panels: saturation },
+    { title: texts.rows.types, panels: types },
   ])

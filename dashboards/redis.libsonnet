@@ -91,18 +91,21 @@ function(kit)
         maxOfInstance(q.rate(q.ofSystem('asynq_exporter_scrapes_total')), ', result'),
         '{{instance}} {{result}}',
       ),
-    ]), 8, 7],
+    ]), 6, 7],
     [p.timeseries(t.errors, 'cps', [
       q.range(q.orZero(q.rateOfQueue('asynq_exporter_queue_errors_total')), '{{queue}}'),
-    ]), 8, 7],
-    [p.timeseries(t.samples, 'short', [q.range(perInstance('scrape_samples_scraped'), '{{instance}}')]), 8, 7],
-    [p.timeseries(t.resident, 'bytes', [q.range(perInstance('process_resident_memory_bytes'), '{{instance}}')]), 8, 7],
+    ]), 6, 7],
+    [p.timeseries(t.known, 'short', [
+      q.range('max by (result) (' + q.ofSystem('asynq_exporter_queues') + ')', '{{result}}'),
+    ]), 6, 7],
+    [p.timeseries(t.samples, 'short', [q.range(perInstance('scrape_samples_scraped'), '{{instance}}')]), 6, 7],
+    [p.timeseries(t.resident, 'bytes', [q.range(perInstance('process_resident_memory_bytes'), '{{instance}}')]), 6, 7],
     [p.timeseries(t.cpu, 'percentunit', [
       q.range(
         maxOfInstance(q.rate(q.ofSystem('process_cpu_seconds_total'))),
         '{{instance}}',
       ),
-    ]), 8, 7],
+    ]), 6, 7],
     [p.table(t.versions, 'short', [
       q.rows(perInstance('asynq_exporter_build_info', ', version, python')),
       q.rows('time() - ' + perInstance('process_start_time_seconds')),
@@ -112,7 +115,7 @@ function(kit)
       ['version', c.version, {}],
       ['python', c.python, {}],
       ['Value #B', c.uptime, { unit: 'dtdurations' }],
-    ]), 8, 7],
+    ]), 12, 7],
   ];
 
   kit.dashboard(config.uids.redis, texts, [

@@ -15,7 +15,7 @@ function(kit)
   local burn(window) = q.perQueue(rules.failureRatio(window)) + ' / (1 - ' + ('%g' % objective) + ')';
   local budget = '1 - ' + burn(longest);
   local budgetSteps = [[null, 'red'], [0, 'green']];
-  local burnSteps(row) = [[null, 'green'], [1, 'yellow'], [row.factor, 'red']];
+  local burnSteps(row) = [[null, 'green']] + (if row.factor > 1 then [[1, 'yellow']] else []) + [[row.factor, 'red']];
 
   local headline = [
     [p.stat(t.success, 'percentunit', [q.range('min(' + success(longest) + ')', t.success.title)], {

@@ -77,7 +77,7 @@ function(kit)
       q.rows(q.rateOfQueue('asynq_processed_total')),
       q.rows(
         q.rateOfQueue('asynq_processed_total')
-        + '\n/ on (cluster, job) group_left\n(sum by (cluster, job) ('
+        + '\n/ on (cluster, job) group_left ()\n(sum by (cluster, job) ('
         + q.rateOfQueue('asynq_processed_total')
         + ') > 0)'
       ),

@@ -12,8 +12,18 @@ function(config) {
     throughput: { en: 'Throughput', zh: '吞吐量' },
     errors: { en: 'Retry and archive', zh: '重试与死信' },
     saturation: { en: 'Saturation', zh: '容量与背压' },
+    types: { en: 'Kinds of tasks', zh: '任务类型' },
   },
   panels: {
+    types: {
+      title: { en: 'Task types, sampled', zh: '任务类型抽样' },
+      what: {
+        en: 'Types of the tasks found in each state, in a small sample: which kind of task piles up, is retried or archived.',
+        zh: '在各状态中少量抽样得到的任务类型：看是哪类任务在堆积、重试或成为死信。',
+      },
+      normal: { en: 'a mixture like that of the traffic.', zh: '与业务流量的构成相近。' },
+      act: { en: 'one type alone in retry or archived: look at its handler and the service that it calls.', zh: 'retry 或 archived 中只有某一类型：检查其 Handler 及其调用的服务。' },
+    },
     level: {
       title: { en: 'Level', zh: '级别' },
       what: { en: 'The highest step of its own ladder that a chosen queue has passed.', zh: '所选队列超过的最高一级自身阈值。' },

@@ -9,7 +9,7 @@ function(config) {
   },
   rows: {
     headline: { en: 'Redis right now', zh: 'Redis 当前状态' },
-    redis: { en: 'Redis', zh: 'Redis' },
+    redis: { en: 'Redis', zh: 'Redis 趋势' },
     scan: { en: 'Scraping and scanning', zh: '抓取与扫描' },
     exporter: { en: 'The exporter itself', zh: 'Exporter 自身' },
   },
@@ -158,6 +158,12 @@ function(config) {
       normal: { en: '0.', zh: '0。' },
       act: { en: 'a key of that queue has another type than asynq writes: see the log.', zh: '该队列某个键的类型异常：查看日志。' },
     },
+    known: {
+      title: { en: 'Known queues', zh: '已知队列' },
+      what: { en: 'Queues that are read, excluded by a pattern, or cut because there are too many.', zh: '被读取（read）、被规则排除（excluded）、因超出上限被截断（cut）的队列数。' },
+      normal: { en: 'none cut.', zh: 'cut 为 0。' },
+      act: { en: 'raise the ceiling, or exclude queues that need no watching.', zh: '调高上限，或排除无需监控的队列。' },
+    },
     samples: {
       title: { en: 'Samples per scrape', zh: '每次抓取的样本数' },
       what: { en: 'Samples that Prometheus takes from each exporter.', zh: 'Prometheus 每次从各 Exporter 抓取的样本数。' },
@@ -171,7 +177,7 @@ function(config) {
       act: { en: 'a steady climb is a leak: restart it and file an issue.', zh: '持续上升为内存泄漏：重启并提交 issue。' },
     },
     cpu: {
-      title: { en: 'Exporter CPU', zh: 'Exporter CPU' },
+      title: { en: 'Exporter CPU', zh: 'Exporter CPU 使用率' },
       what: { en: 'CPU seconds per second of each exporter process.', zh: '各 Exporter 进程每秒消耗的 CPU 时间。' },
       normal: { en: 'a few percent.', zh: '百分之几。' },
       act: { en: 'many queues or many scrapers: raise the scrape interval.', zh: '队列或抓取端过多：加大抓取间隔。' },

@@ -8,7 +8,7 @@ function(config) {
   },
   rows: {
     headline: { en: 'Right now', zh: '当前状态' },
-    fleet: { en: 'Workers', zh: 'Worker' },
+    fleet: { en: 'Workers', zh: 'Worker 概况' },
     queues: { en: 'Work of the queues', zh: '各队列的消费情况' },
     schedulers: { en: 'Schedulers', zh: 'Scheduler（定时任务）' },
   },

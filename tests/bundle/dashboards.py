@@ -98,6 +98,16 @@ class Dashboard:
         return list(self.json["templating"]["list"])
 
     @property
+    def query_variables(self) -> list[Any]:
+        """The template variables that ask Prometheus."""
+        return [item for item in self.variables if item["type"] == "query"]
+
+    @property
+    def all_queries(self) -> list[Query]:
+        """Every query of panels and annotations."""
+        return [*self.queries, *self.annotations]
+
+    @property
     def annotations(self) -> list[Query]:
         """The queries of its annotations."""
         return [

@@ -1,4 +1,4 @@
-"""The committed dashboards are those of the source: by hash everywhere, by evaluation where grafonnet is installed."""
+"""The committed dashboards are those of the source: by hash everywhere, by evaluation where grafonnet is."""
 
 import json
 import re
@@ -6,15 +6,15 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from tools import generate_dashboards
 
 from tests.bundle.dashboards import GENERATED, ROOT
 from tests.conftest import need_tool
-from tools import generate_dashboards
 
 HINT = "run `make bundle`"
 FORMAT = ("-n", "2", "--max-blank-lines", "2", "--string-style", "s", "--comment-style", "s")
 #: What one configuration gives, as the mixin hands it out.
-EXPRESSION = "local config = import 'config.libsonnet'; (import 'dashboards/dashboards.libsonnet')(config._config%s)"
+EXPRESSION = "(import 'dashboards/dashboards.libsonnet')((import 'config.libsonnet')._config%s)"
 
 
 def manifest() -> dict[str, dict[str, str]]:
@@ -113,14 +113,14 @@ def test_configuration_reaches_the_dashboards() -> None:
             "has no query",
         ),
         (
-            "(import 'dashboards/lib/layout.libsonnet').rows([{ title: 'r', panels: [[{ title: 'p' }, 25, 1]] }])",
+            "(import 'dashboards/lib/layout.libsonnet').rows([{ panels: [[{ title: 'p' }, 25, 1]] }])",
             "25 wide",
         ),
         ("(import 'dashboards/lib/text.libsonnet')('en')({ en: 'only English' })", "neither"),
     ],
 )
 def test_incomplete_panels_do_not_evaluate(expression: str, sentence: str) -> None:
-    """A panel without title, description, unit or query, and a text without translation, fail with a sentence."""
+    """A panel without title, description, unit or query fails with a sentence, and so does half a text."""
     with pytest.raises(RuntimeError, match=re.escape(sentence)):
         generate_dashboards.evaluate(expression)
 
