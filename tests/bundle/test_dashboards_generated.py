@@ -16,6 +16,8 @@ FORMAT = ("-n", "2", "--max-blank-lines", "2", "--string-style", "s", "--comment
 #: What one configuration gives, as the mixin hands it out.
 EXPRESSION = "(import 'dashboards/dashboards.libsonnet')((import 'config.libsonnet')._config%s)"
 
+ROWS = "(import 'dashboards/lib/layout.libsonnet').rows(%s)"
+
 
 def manifest() -> dict[str, dict[str, str]]:
     """The committed manifest."""
@@ -112,10 +114,7 @@ def test_configuration_reaches_the_dashboards() -> None:
             "(import 'dashboards/lib/panels.libsonnet').stat({ title: 't', description: 'd' }, 's', [])",
             "has no query",
         ),
-        (
-            "(import 'dashboards/lib/layout.libsonnet').rows([{ panels: [[{ title: 'p' }, 25, 1]] }])",
-            "25 wide",
-        ),
+        (ROWS % "[{ title: 'r', panels: [[{ title: 'p' }, 25, 1]] }]", "25 wide"),
         ("(import 'dashboards/lib/text.libsonnet')('en')({ en: 'only English' })", "neither"),
     ],
 )
@@ -129,9 +128,8 @@ def test_layout_flows_and_wraps() -> None:
     """Panels flow left to right, wrap at 24 columns; a collapsed row holds its panels and takes one line."""
     cells = "[[{ n: 1 }, 12, 4], [{ n: 2 }, 12, 6], [{ n: 3 }, 6, 3]]"
     rows = generate_dashboards.evaluate(
-        "(import 'dashboards/lib/layout.libsonnet').rows(["
-        f"{{ title: 'a', panels: {cells} }}, {{ title: 'b', collapsed: true, panels: {cells} }},"
-        " { title: 'c', panels: [] }])"
+        ROWS % f"[{{ title: 'a', panels: {cells} }}, {{ title: 'b', collapsed: true, panels: {cells} }},"
+        " { title: 'c', panels: [] }]"
     )
     places = {
         item["id"]: tuple(item["gridPos"][key] for key in "xywh")

@@ -323,7 +323,8 @@ def test_no_text_is_left_over() -> None:
         }
         assert not unused, f"texts/{name}.libsonnet: {sorted(unused)}"
     words = _evaluated(
-        "std.mapWithKey(function(_, words) std.objectFields(words), import 'dashboards/texts/words.libsonnet')"
+        "local words = import 'dashboards/texts/words.libsonnet';"
+        " std.mapWithKey(function(group, texts) std.objectFields(texts), words)"
     )
     everything = kit + "".join(code.values())
     # `c` is what the dashboards call the columns.
