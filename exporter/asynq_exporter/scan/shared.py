@@ -2,12 +2,22 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 T = TypeVar("T")
 
 #: What a waiter grants a pass beyond its own deadline, so that a pass that ends on time is still taken.
 GRACE_SECONDS = 0.05
+
+
+async def end(task: "asyncio.Task[Any]") -> None:
+    """Cancels a task and waits until it is over.
+
+    Before Python 3.12 `asyncio.wait_for`, which redis-py uses, can swallow a cancellation: so ask again.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait({task}, timeout=GRACE_SECONDS)
 
 
 class Shared(Generic[T]):
@@ -46,8 +56,7 @@ class Shared(Generic[T]):
     async def close(self) -> None:
         """Ends a pass under way."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def _run(self, timeout_seconds: float) -> T:
         try:

@@ -1,7 +1,6 @@
 """The program: what is built from the settings, which page is answered by what, and what lives how long."""
 
 import asyncio
-import contextlib
 import logging
 from collections.abc import AsyncIterator
 
@@ -12,7 +11,7 @@ from aiohttp.typedefs import Middleware
 from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.scan.background.collectors import COLLECTORS, BackgroundCollectors
 from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter, Scanner
-from asynq_exporter.scan.shared import Shared
+from asynq_exporter.scan.shared import Shared, end
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
@@ -108,9 +107,7 @@ def create_app(
             background.run(lambda: scans.get(timeout_seconds=settings.scan_timeout_seconds))
         )
         yield
-        task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await task
+        await end(task)
         for part in (app[appkeys.VIEWS], scans, scanner, background, sampler):
             await part.close()
         await client.aclose()

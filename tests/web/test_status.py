@@ -1,0 +1,124 @@
+"""The status page, read as text and in a real browser."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from asynq_exporter.core import keys
+from asynq_exporter.web.status import duration, grouped, reached, size
+from tests.conftest import RedisServer, need_tool
+from tests.web.conftest import Serve, Site
+
+if TYPE_CHECKING:
+    import redis
+
+
+async def test_page_shows_queues_levels_and_links(site: Site, redis_sync: "redis.Redis") -> None:
+    """Queues with state, thresholds and backpressure; links to the other pages; no worker is said so."""
+    redis_sync.lpush(keys.pending("critical"), *range(60))
+    redis_sync.zadd(keys.archived("dead_letter"), {"a": 1})
+
+    html = (await site.get("/")).text
+
+    for piece in ("critical", "&gt; 10 / 50 / 100", "warning", "info", "/metrics/upstream", "/-/ready"):
+        assert piece in html
+    assert "No worker is alive" in html
+
+
+async def test_page_speaks_chinese(site: Site) -> None:
+    """By the browser's wish, and by choice, which wins."""
+    wished = await site.get("/", Accept_Language="zh-CN,zh;q=0.9,en;q=0.8")
+    chosen = await site.get("/?lang=en", Accept_Language="zh-CN")
+
+    assert "待消费" in wished.text
+    assert '<html lang="zh">' in wished.text
+    assert "Pending" in chosen.text
+
+
+async def test_page_says_that_redis_is_away(own_redis: RedisServer, serve: Serve) -> None:
+    """Without Redis the page still comes, with the address and the reason."""
+    own_redis.kill()
+    async with serve(own_redis) as site:
+        answer = await site.get("/")
+
+    assert 200 == answer.status
+    assert "Redis does not answer" in answer.text
+    assert f"127.0.0.1:{own_redis.port}" in answer.text
+
+
+async def test_hostile_names_are_only_text(site: Site, redis_sync: "redis.Redis") -> None:
+    """A queue name cannot become markup, and the page runs no script at all."""
+    redis_sync.sadd(keys.QUEUES, "<script>alert(1)</script>", b"\xff<b>")
+    redis_sync.set(keys.pending("<script>alert(1)</script>"), "wrong type")
+
+    answer = await site.get("/")
+
+    assert "<script" not in answer.text
+    assert "&lt;script&gt;" in answer.text
+    assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+    assert "nosniff" == answer.headers["X-Content-Type-Options"]
+
+
+async def test_page_in_a_browser(site: Site, redis_sync: "redis.Redis") -> None:
+    """Chromium shows the table without an error and within its window."""
+    from playwright.async_api import async_playwright
+
+    redis_sync.lpush(keys.pending("critical"), *range(200))
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(
+            executable_path=need_tool("chromium"), args=["--no-sandbox", "--disable-gpu"]
+        )
+        view = await browser.new_page(viewport={"width": 1440, "height": 900})
+        errors: list[str] = []
+        view.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+        view.on("pageerror", lambda error: errors.append(str(error)))
+        await view.goto(site.base)
+
+        rows = await view.locator("tbody tr").count()
+        level = await view.locator("tbody tr").first.locator("td").nth(1).inner_text()
+        width = await view.evaluate("document.documentElement.scrollWidth")
+        await browser.close()
+
+    assert (6, []) == (rows, errors)
+    assert level.startswith("critical")
+    assert width <= 1440
+
+
+@pytest.mark.parametrize(
+    ("value", "level"),
+    [
+        (None, "unknown"),
+        (0, "ok"),
+        (10, "ok"),
+        (11, "info"),
+        (50, "info"),
+        (51, "warning"),
+        (101, "critical"),
+    ],
+)
+def test_level_is_above_its_threshold(value: float | None, level: str) -> None:
+    """A threshold is exceeded, not met."""
+    assert level == reached(value, {"info": 10, "warning": 50, "critical": 100})
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (None, "–"),
+        (0, "0 s"),
+        (0.25, "250 ms"),
+        (59.9, "59 s"),
+        (61, "1 m 1 s"),
+        (3600, "1 h"),
+        (90_000, "1 d 1 h"),
+    ],
+)
+def test_duration_for_people(seconds: float | None, text: str) -> None:
+    """Two units at most."""
+    assert text == duration(seconds)
+
+
+def test_numbers_for_people() -> None:
+    """Thousands apart, bytes in powers of 1024, unknown as a dash."""
+    assert ("1,234,567", "–") == (grouped(1_234_567), grouped(None))
+    assert ("512 B", "1.5 KiB", "2.0 TiB", "–") == (size(512), size(1536), size(2 * 1024**4), size(None))
