@@ -57,6 +57,7 @@ def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]
     """The demo and a Prometheus that has scraped it."""
     folder = tmp_path_factory.mktemp("prometheus")
     program = need_tool("prometheus")
+    need_tool("redis-server")  # the demo's
     exporter, port = free_port(), free_port()
     # Two addresses of one exporter look like two replicas in front of one Redis.
     targets = [f"127.0.0.1:{exporter}", f"localhost:{exporter}"]
