@@ -201,6 +201,19 @@ async def test_task_without_lease_leaves_the_active_list(
     assert counters_of(redis_sync) == (-1, -1, -1, -1)
 
 
+@pytest.mark.parametrize("finish", FINISH)
+async def test_lease_of_a_task_that_is_not_active_stays(
+    broker: Broker, redis_sync: Redis, finish: str
+) -> None:
+    """3.9, trap 13: the list is looked at first, so nothing changes."""
+    message = await started(broker)
+    redis_sync.delete(keys.active(Q))
+    before = everything(redis_sync)
+    with pytest.raises(NotFoundError):
+        await FINISH[finish](broker, message)
+    assert everything(redis_sync) == before
+
+
 async def test_done_without_hash_counts_nothing(broker: Broker, redis_sync: Redis) -> None:
     """3.9: a task deleted under its worker is not found, and not processed."""
     message = await started(broker)

@@ -206,6 +206,16 @@ def test_empty_value_of_a_header_may_be_left_out() -> None:
     assert messages.decode_task(without) == G
 
 
+def test_equal_messages_have_equal_bytes() -> None:
+    """Headers are written in the order of their names, however they came."""
+    names = [f"header-{i:02}" for i in range(30)]
+    one = TaskMessage(headers=dict.fromkeys(names, "x"))
+    other = TaskMessage(headers=dict.fromkeys(reversed(names), "x"))
+    data = messages.encode(one)
+    assert messages.encode(other) == data
+    assert [data.index(name.encode()) for name in names] == sorted(data.index(n.encode()) for n in names)
+
+
 def test_zero_bytes_are_an_empty_task() -> None:
     """Wire 10.2: nothing at all decodes to all defaults."""
     assert messages.decode_task(b"") == TaskMessage()
