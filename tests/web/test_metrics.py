@@ -28,7 +28,7 @@ PROMETHEUS_3 = (
 
 def parse_text(text: str) -> list[Metric]:
     """The families of a page in Prometheus' text format."""
-    return list(text_families(text))  # type: ignore[no-untyped-call]
+    return list(text_families(text))
 
 
 def parse_openmetrics(text: str) -> list[Metric]:

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import logging
 import signal
+import ssl
 
 from aiohttp import web
 
@@ -12,6 +13,7 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.options import Address
 from asynq_exporter.settings import Settings, StartupError
 from asynq_exporter.web.app import create_app
+from asynq_exporter.web.web_config import WebGuard
 
 logger = logging.getLogger(__name__)
 
@@ -36,12 +38,19 @@ def run(settings: Settings, catalog: Catalog) -> int:
 
 
 async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
-    app = create_app(settings, catalog, connect.make_redis(settings), where=connect.safe_url(settings))
+    guard = WebGuard(settings.web_config_file) if settings.web_config_file else None
+    app = create_app(
+        settings,
+        catalog,
+        connect.make_redis(settings),
+        where=connect.safe_url(settings),
+        middlewares=(guard.middleware,) if guard else (),
+    )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
-    runner = await start(app, settings)
+    runner = await start(app, settings, tls=guard.tls.context if guard and guard.tls else None)
     try:
         logger.info(
             "Serving",
@@ -58,7 +67,9 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
     return 0
 
 
-async def start(app: web.Application, settings: Settings) -> web.AppRunner:
+async def start(
+    app: web.Application, settings: Settings, *, tls: ssl.SSLContext | None = None
+) -> web.AppRunner:
     """Listens on every address; nothing stays open when one of them fails.
 
     Raises:
@@ -68,16 +79,16 @@ async def start(app: web.Application, settings: Settings) -> web.AppRunner:
     await runner.setup()
     try:
         for address in settings.web_listen_addresses:
-            await _listen(runner, address)
+            await _listen(runner, address, tls)
     except BaseException:
         await runner.cleanup()
         raise
     return runner
 
 
-async def _listen(runner: web.AppRunner, address: Address) -> None:
+async def _listen(runner: web.AppRunner, address: Address, tls: ssl.SSLContext | None) -> None:
     try:
-        await web.TCPSite(runner, address.host or None, address.port).start()
+        await web.TCPSite(runner, address.host or None, address.port, ssl_context=tls).start()
     except OSError as exc:
         remedy = REMEDIES.get(exc.errno or 0, "choose another --web.listen-address")
         reason = exc.strerror or str(exc)

@@ -1,0 +1,96 @@
+"""The programs that are measured: Redis, the Go exporter, ours."""
+
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+ROOT = Path(__file__).parents[1]
+GO_SOURCE = ROOT / "tests" / "interop" / "go"
+GO_BINARY = ROOT / "bench" / "bin" / "asynq-interop"
+
+START_SECONDS = 20
+
+
+def free_port() -> int:
+    """A loopback port that nobody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        port: int = sock.getsockname()[1]
+        return port
+
+
+@contextmanager
+def redis_server() -> Iterator[int]:
+    """A redis-server without persistence; its port."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        process = subprocess.Popen(
+            ["redis-server", "--port", str(port), "--save", "", "--dir", folder, "--loglevel", "warning"],
+            stdout=subprocess.DEVNULL,
+        )
+        try:
+            client = redis.Redis(port=port)
+            _wait(lambda: bool(client.ping()))
+            yield port
+        finally:
+            process.kill()
+            process.wait()
+
+
+def build_go() -> None:
+    """Builds the program that holds upstream's collector; the Go exporter is x/metrics behind net/http."""
+    if shutil.which("go") is None:
+        sys.exit("go is needed to measure the Go exporter; on Debian: apt-get install golang-go")
+    subprocess.run(["go", "build", "-o", str(GO_BINARY), "."], cwd=GO_SOURCE, check=True)
+
+
+@contextmanager
+def go_exporter(redis_port: int) -> Iterator[str]:
+    """Upstream's exporter; the URL of its metrics."""
+    port = free_port()
+    argv = [str(GO_BINARY), "exporter", "-redis", f"127.0.0.1:{redis_port}", "-listen", f"127.0.0.1:{port}"]
+    with _serving(argv, f"http://127.0.0.1:{port}/metrics") as url:
+        yield url
+
+
+@contextmanager
+def our_exporter(redis_port: int, *flags: str) -> Iterator[str]:
+    """Ours, as users run it; the URL of its metrics."""
+    port = free_port()
+    argv = [sys.executable, "-m", "asynq_exporter", "serve"]
+    argv += [f"--web.listen-address=127.0.0.1:{port}", f"--redis.url=redis://127.0.0.1:{redis_port}/0"]
+    with _serving([*argv, "--log.level=error", *flags], f"http://127.0.0.1:{port}/metrics") as url:
+        yield url
+
+
+@contextmanager
+def _serving(argv: list[str], url: str) -> Iterator[str]:
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    try:
+        _wait(lambda: urllib.request.urlopen(url, timeout=60).status == 200)
+        yield url
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _wait(condition: object) -> None:
+    end = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            if condition():  # type: ignore[operator]
+                return
+        except (OSError, redis.RedisError):
+            pass
+        if time.monotonic() > end:
+            sys.exit("a program did not start")
+        time.sleep(0.05)
