@@ -233,6 +233,17 @@ async def test_corrupt_counter_is_unknown(redis_sync: "redis.Redis", scan: Scan)
     assert Q in snapshot.queue_errors
 
 
+@pytest.mark.parametrize("name", ["processed", "failed"])
+async def test_counter_of_the_wrong_type_is_unknown(redis_sync: "redis.Redis", scan: Scan, name: str) -> None:
+    """A total that is no string must not look like a counter that was reset."""
+    redis_sync.lpush(f"{keys.queue_prefix(Q)}{name}", "x")
+
+    snapshot = await scan()
+
+    assert snapshot.queues.of(Q)[name] is None
+    assert "WRONGTYPE" in snapshot.queue_errors[Q]
+
+
 async def test_dangling_ids_do_no_harm(redis_sync: "redis.Redis", scan: Scan) -> None:
     """IDs without a task are counted like asynq counts them; only what needs the task is unknown."""
     redis_sync.lpush(keys.pending(Q), "ghost")

@@ -23,7 +23,7 @@ COLUMNS: dict[Metric, str] = {
     gauge("asynq_completed_tasks", "Succeeded tasks kept for their retention.", "queue"): "completed",
     gauge(
         "asynq_aggregating_tasks",
-        "Tasks waiting in groups, counted in the background over a bounded number of groups.",
+        "Tasks waiting in groups, counted in the background; beyond 1,000 groups extrapolated.",
         "queue",
     ): "aggregating",
     gauge("asynq_queue_groups", "Aggregation groups with waiting tasks.", "queue"): "groups",

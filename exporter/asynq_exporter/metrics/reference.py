@@ -30,7 +30,8 @@ UPSTREAM = """\
 
 The seven families of the exporter that comes with asynq, with its labels and its meaning, for the queues in
 `asynq:queues`. Memory and groups are sampled at each scrape of this page, as upstream does it, so prefer
-`/metrics`.
+`/metrics`. Of a queue with more than 1,000 groups the sizes of 1,000 are counted and the rest extrapolated,
+where upstream stops Redis to count them all.
 """
 
 

@@ -46,6 +46,9 @@ FIRST_ROUND_COMMANDS = len(FIRST_ROUND) + 1
 #: The strings of a queue, read by one MGET.
 COUNTERS = ("processed", "failed", "processed_today", "failed_today", "paused")
 
+#: Total -> its counter of today.
+TOTALS = (("processed", "processed_today"), ("failed", "failed_today"))
+
 #: Columns that a later round fills; they begin as what an empty queue has.
 LATER = (
     "latency_seconds",
@@ -102,6 +105,8 @@ class QueuePass:
         self.errors: dict[str, str] = {}
         #: Queue -> IDs of its longest-running tasks, the oldest last.
         self.oldest_active: dict[int, list[bytes]] = {}
+        #: Totals that MGET had nothing for.
+        self.missing_totals: list[tuple[int, str]] = []
         #: Whether the first round of a queue has been answered.
         self.read = [False] * len(self.names)
         self._slices = requests.slices
@@ -127,10 +132,25 @@ class QueuePass:
         if any(type(reply) is ReplyError for reply in replies):
             self._remove_errors(start, end)
         self.read[start:end] = [True] * (end - start)
-        asks: list[Ask] = []
+        asks = self._ask_missing_totals()
         for index in range(start, end):
             asks += self._second_round(index)
         return self._batch(asks)
+
+    def _ask_missing_totals(self) -> list[Ask]:
+        """MGET answers nil for a key of another type too; TYPE tells the two apart."""
+        key_of = {"processed": keys.processed, "failed": keys.failed}
+        asks = [
+            Ask(index, pack("TYPE", key_of[total](self.names[index])), partial(self._take_type, total))
+            for index, total in self.missing_totals
+        ]
+        self.missing_totals.clear()
+        return asks
+
+    def _take_type(self, total: str, index: int, kind: Reply) -> None:
+        if kind not in (b"none", b"string"):  # a string was written this very moment
+            self._fail(index, total, f"WRONGTYPE {kind!r} instead of a string")
+            self.columns[total][index] = None
 
     def _take_counters(self, index: int, values: Reply) -> None:
         columns = self.columns
@@ -148,9 +168,10 @@ class QueuePass:
             return
         # A total that was never written is no zero where a daily counter exists: servers before 0.20
         # kept only those (wire section 8).
-        for total, today in (("processed", "processed_today"), ("failed", "failed_today")):
+        for total, today in TOTALS:
             columns[today][index] = columns[today][index] or 0
             if columns[total][index] is None:
+                self.missing_totals.append((index, total))
                 columns[total][index] = columns[today][index]
 
     def _remove_errors(self, start: int, end: int) -> None:

@@ -13,13 +13,20 @@ MAX_GROUPS = 1000
 
 
 async def collect(ask: Ask, queue: str, numbers: Mapping[str, Any]) -> int:
-    """Tasks in the groups of a queue; a lower bound when it has more than MAX_GROUPS."""
-    groups = numbers["groups"]
-    return sum(await sizes(ask, queue, await group_names(ask, queue, groups))) if groups else 0
+    """Tasks in the groups of a queue; extrapolated when it has more than MAX_GROUPS."""
+    return await total(ask, queue, await group_names(ask, queue, numbers["groups"]), numbers["groups"])
 
 
-async def group_names(ask: Ask, queue: str, count: int) -> list[bytes]:
-    """At most MAX_GROUPS group names; in the order of SMEMBERS, which is upstream's, when that is bounded."""
+async def total(ask: Ask, queue: str, names: list[bytes], count: int | None) -> int:
+    """Tasks in all groups of a queue, from the sizes of some of them."""
+    counted = sum(await sizes(ask, queue, names))
+    return round(counted * count / len(names)) if names and count else 0
+
+
+async def group_names(ask: Ask, queue: str, count: int | None) -> list[bytes]:
+    """At most MAX_GROUPS group names; all of them, in upstream's order, when there are no more."""
+    if not count:
+        return []
     if count <= MAX_GROUPS:
         members = checked(await ask([pack("SMEMBERS", keys.groups(queue))]))[0]
         return list(members)[:MAX_GROUPS]

@@ -60,7 +60,7 @@ async def collect(ask: Ask, queue: str, numbers: Mapping[str, Any], sampling: Sa
 
 async def _groups_bytes(ask: Ask, queue: str, group_count: int, sampling: Sampling) -> float:
     names = await groups.group_names(ask, queue, group_count)
-    total = sum(await groups.sizes(ask, queue, names))
+    total = await groups.total(ask, queue, names, group_count)
     prefix = keys.group_prefix(queue).encode("utf-8", "surrogateescape")
     requests = [pack("ZRANGE", prefix + name, 0, sampling.tasks - 1) for name in names[: sampling.groups]]
     task_ids = [task_id for ids in groups.checked(await ask(requests)) for task_id in ids]
