@@ -1,0 +1,107 @@
+"""On a good day the demo shows every metric, moves, and is healthy."""
+
+import pytest
+
+from asynq_exporter.core.catalog import documented
+from asynq_exporter.metrics import METRICS
+from tests.demo.running import Demo
+from tests.interop.exposition import Scrape
+
+QUEUES = set(documented().queues)
+
+
+@pytest.fixture
+def demo(demos: dict[str, Demo]) -> Demo:
+    """The demo of a good day."""
+    return demos["normal"].wait_ready()
+
+
+def test_every_metric_has_a_sample(demo: Demo) -> None:
+    """No family of ours stays empty, so that no dashboard does."""
+    wanted = {metric.name for metric in METRICS}
+
+    demo.wait_for(lambda page: wanted <= {name for name, _ in page.samples}, what="all metrics have samples")
+
+
+def test_system_is_healthy(demo: Demo) -> None:
+    """Three workers of ten slots, one scheduler, normal backpressure, no part of the scan failed."""
+    page = demo.scrape()
+
+    assert page.value("asynq_up") == page.value("asynq_system_health") == 1
+    assert page.value("asynq_active_workers") == 3
+    assert page.value("asynq_worker_concurrency") == 30
+    assert page.value("asynq_schedulers") == 1
+    assert page.value("asynq_scheduler_overdue_entries") == 0
+    assert page.value("asynq_backpressure_state", state="NORMAL") == 1
+    assert set(page.by_label("asynq_exporter_collector_success", "collector").values()) == {1}
+    assert page.by_label("asynq_circuit_breaker_state", "name")
+
+
+def test_queues_are_within_their_levels(demo: Demo) -> None:
+    """Of the levels of the catalogue only the first of dead letters, above none at all, is reached."""
+    page = demo.scrape()
+
+    assert set(page.by_label("asynq_queue_size", "queue")) == QUEUES
+    for name, profile in documented().queues.items():
+        if ladder := profile.thresholds.get("pending"):
+            assert page.value("asynq_pending_tasks", queue=name) <= ladder["info"]
+        assert page.value("asynq_dead_tasks_last_hour", queue=name) <= 10
+        assert page.value("asynq_retry_tasks", queue=name) <= 50
+    assert 0 < page.value("asynq_dead_tasks", queue="dead_letter") <= 20
+
+
+def test_page_is_interesting_at_once(demo: Demo) -> None:
+    """There is a past: thousands of attempts, old dead letters, tasks in every state, one orphan of each."""
+    page = demo.scrape()
+
+    assert all(count > 500 for count in page.by_label("asynq_processed_total", "queue").values())
+    assert page.value("asynq_oldest_dead_task_seconds", queue="dead_letter") > 86_400
+    for state in ("scheduled", "retry", "completed", "dead"):
+        assert sum(page.by_label(f"asynq_{state}_tasks", "queue").values()) > 0, state
+    demo.wait_for(
+        lambda page: (page.get("asynq_aggregating_tasks", queue="low") or 0) > 0, what="groups were counted"
+    )
+
+
+def test_workload_moves(demo: Demo) -> None:
+    """Tasks are processed in every queue but perhaps a paused one, and slots are in use."""
+    before = demo.scrape().by_label("asynq_processed_total", "queue")
+
+    def moved(page: Scrape) -> bool:
+        now = page.by_label("asynq_processed_total", "queue")
+        return all(now[name] > before[name] for name in QUEUES - {"low"})
+
+    demo.wait_for(moved, what="every queue processes tasks")
+    demo.wait_for(lambda page: page.value("asynq_busy_workers") > 0, what="slots are in use")
+    demo.wait_for(
+        lambda page: (page.get("asynq_oldest_active_task_seconds", queue="high") or 0) > 0,
+        what="a heartbeat tells of a task",
+    )
+
+
+def test_failures_keep_the_objective(demo: Demo) -> None:
+    """Less than one percent of the attempts fails, or the error budget would burn."""
+    page = demo.scrape()
+
+    for name in QUEUES:
+        failed = page.value("asynq_failed_total", queue=name)
+        assert failed / page.value("asynq_processed_total", queue=name) < 0.01
+
+
+def test_other_pages_are_served(demo: Demo) -> None:
+    """The status page names the queues and the demo's Redis; upstream's metrics are there."""
+    status = demo.page("/")
+
+    assert all(name in status for name in QUEUES)
+    assert str(demo.socket()) in status
+    assert "asynq_tasks_enqueued_total{" in demo.page("/metrics/upstream")
+
+
+def test_banner_tells_where_to_look(demo: Demo) -> None:
+    """The URLs, the Redis and the target for a Prometheus are on standard output."""
+    text = demo.out.read_text()
+
+    for part in (f"{demo.url}/metrics", f"{demo.url}/metrics/upstream", "redis-cli -s", "Ctrl-C", "job_name"):
+        assert part in text
+    assert str(demo.socket()) in text
+    assert f'["{demo.url.removeprefix("http://")}"]' in text
