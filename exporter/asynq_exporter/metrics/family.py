@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 Kind = Literal["gauge", "counter"]
 
@@ -19,8 +19,7 @@ class Metric:
     labels: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Block:
+class Block(NamedTuple):
     """Samples that share all labels but the queue: one for each queue, or a single one."""
 
     #: Numbers; None means unknown, and gives no sample.
@@ -31,8 +30,7 @@ class Block:
     labels: tuple[tuple[str, str], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Family:
+class Family(NamedTuple):
     """All samples of one metric."""
 
     metric: Metric

@@ -1,5 +1,6 @@
 """What Redis says of itself: the answer of INFO, parsed."""
 
+import re
 from typing import Any
 
 from asynq_exporter.scan.commands import pack
@@ -25,6 +26,12 @@ NUMBERS = {
     "rejected_connections": ("rejected_connections",),
 }
 
+#: The lines that matter, of about two hundred.
+_LINE = re.compile(
+    rb"^(%b):([^\r\n]*)" % "|".join(name for names in (TEXTS | NUMBERS).values() for name in names).encode(),
+    re.MULTILINE,
+)
+
 
 def parse(reply: Reply) -> RedisInfo:
     """The fields we tell of; what INFO leaves out stays unknown.
@@ -34,7 +41,7 @@ def parse(reply: Reply) -> RedisInfo:
     """
     if type(reply) is ReplyError:
         raise ValueError(f"INFO: {reply.text}")
-    lines = dict(line.split(":", 1) for line in reply.decode("utf-8", "replace").splitlines() if ":" in line)
+    lines = {name.decode(): text.decode("utf-8", "replace") for name, text in _LINE.findall(reply)}
     fields: dict[str, Any] = {field: _first(lines, names) or "" for field, names in TEXTS.items()}
     fields |= {field: _number(_first(lines, names)) for field, names in NUMBERS.items()}
     return RedisInfo(**fields)
