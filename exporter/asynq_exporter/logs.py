@@ -7,11 +7,10 @@ from typing import Any, TextIO
 
 import structlog
 
+from asynq_exporter.redis_url import mask
+
 #: Flag value -> level.
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
-
-#: user:password@ in a URL.
-_CREDENTIALS = re.compile(r"(?<=://)[^/\s@]+@")
 
 #: What every LogRecord has; anything else came with `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
@@ -38,11 +37,6 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
-
-
-def mask(text: str) -> str:
-    """A text without user and password in the URLs of it."""
-    return _CREDENTIALS.sub("***@", text)
 
 
 def _from_record(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -73,6 +73,8 @@ def mask(text: str) -> str:
 
     Greedy up to the last @ of a word: a password that should have been percent-encoded is masked too.
     """
+    if "://" not in text:  # somebody forgot the scheme, but not the password
+        text = re.sub(r"\S+:\S+@", "***@", text)
     text = re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", r"\1***@", text)
     return re.sub(r"(?i)([?&](?:password|passwd|token)=)[^\s\"'&]+", r"\1***", text)
 

@@ -1,0 +1,84 @@
+"""The log lines: parseable, on one line, without secrets."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from asynq_exporter import logs
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Where the lines go; the root logger is put back afterwards."""
+    root = logging.getLogger()
+    level, handlers = root.level, root.handlers[:]
+    yield io.StringIO()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+
+
+def test_json_has_the_fields(stream: io.StringIO) -> None:
+    """Time, level, logger, event first, then the fields of the record."""
+    logs.configure(level="info", form="json", stream=stream)
+    extra = {"queues": 6, "queue": "日本"}
+    logging.getLogger("asynq_exporter.web.server").warning("Hello %s", "there", extra=extra)
+
+    line = json.loads(stream.getvalue())
+
+    assert ["ts", "level", "logger", "event", "queues", "queue"] == list(line)
+    assert ("warn", "web.server", "Hello there", 6, "日本") == tuple(line.values())[1:]
+
+
+def test_logfmt_quotes_what_needs_it(stream: io.StringIO) -> None:
+    """key=value, quoted where there is a space."""
+    logs.configure(level="info", form="logfmt", stream=stream)
+    logging.getLogger("asynq_exporter.x").info("Redis answers", extra={"a": 'say "hi"', "n": None})
+
+    line = stream.getvalue()
+
+    assert 'level=info logger=x event="Redis answers"' in line
+    assert r"\"hi\"" in line
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_value_cannot_begin_a_line(stream: io.StringIO, form: str) -> None:
+    """Line breaks and escapes in a value stay in it, whatever a queue is called."""
+    logs.configure(level="info", form=form, stream=stream)
+    logging.getLogger("x").error("Bad", extra={"queue": "a\nlevel=fatal\r\x1b[31m\u2028", "new\nkey": 1})
+
+    (line,) = stream.getvalue().splitlines()
+    assert "\x1b" not in line
+
+
+def test_passwords_in_urls_are_masked(stream: io.StringIO) -> None:
+    """In the event and in every field."""
+    logs.configure(level="info", form="logfmt", stream=stream)
+    url = "redis://anna:hunter2@host/0"
+    logging.getLogger("x").error("Cannot reach %s", url, extra={"error": f"at {url}"})
+
+    assert "hunter2" not in stream.getvalue()
+    assert "***@host" in stream.getvalue()
+
+
+def test_exception_stays_on_its_line(stream: io.StringIO) -> None:
+    """A traceback is a field, not twenty lines."""
+    logs.configure(level="info", form="json", stream=stream)
+    error = RuntimeError("redis://u:hunter2@h broke")
+    logging.getLogger("x").error("Failed", exc_info=error)
+
+    (line,) = stream.getvalue().splitlines()
+    assert "RuntimeError" in json.loads(line)["exception"]
+    assert "hunter2" not in line
+
+
+@pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warn", 2), ("error", 1)])
+def test_level_is_the_lowest_that_shows(stream: io.StringIO, level: str, seen: int) -> None:
+    """Lower ones are not logged."""
+    logs.configure(level=level, form="logfmt", stream=stream)
+    for number in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR):
+        logging.getLogger("x").log(number, "line")
+
+    assert seen == len(stream.getvalue().splitlines())

@@ -1,0 +1,194 @@
+"""The options: where a value comes from, what is refused, and that no secret shows."""
+
+from typing import Any
+
+import pytest
+
+from asynq_exporter.options import parse_duration, show_duration
+from asynq_exporter.redis_url import RedisUrl
+from asynq_exporter.settings import OPTIONS, Given, Settings, SettingsError, resolve
+
+
+def test_defaults_are_those_of_a_prometheus_exporter() -> None:
+    """Without anything given: every interface on 9876, the local Redis, all collectors."""
+    settings = Settings()
+
+    assert [":9876"] == [str(address) for address in settings.web_listen_addresses]
+    assert "redis://127.0.0.1:6379/0" == str(settings.redis_url)
+    assert (True, True, True) == (
+        settings.collector_memory,
+        settings.collector_groups,
+        settings.collector_types,
+    )
+
+
+def test_flag_beats_environment_beats_file_beats_default() -> None:
+    """The strongest origin wins, and is told."""
+    flags = {"queues.max": ["1"]}
+    environment = {"ASYNQ_QUEUES_MAX": "2", "ASYNQ_SCAN_TIMEOUT": "2s"}
+    file = {
+        name: Given(texts=[text], where=f"config.yml:1: {name}")
+        for name, text in {"queues.max": "3", "scan.timeout": "3s", "log.level": "debug"}.items()
+    }
+
+    resolved = resolve(flags=flags, environment=environment, file=file)
+
+    assert (1, 2.0, "debug", "logfmt") == (
+        resolved.settings.queues_max,
+        resolved.settings.scan_timeout_seconds,
+        resolved.settings.log_level,
+        resolved.settings.log_format,
+    )
+    names = ("queues_max", "scan_timeout_seconds", "log_level", "log_format")
+    assert ["--queues.max", "ASYNQ_SCAN_TIMEOUT", "config.yml:1: log.level", "default"] == [
+        resolved.origins[name] for name in names
+    ]
+
+
+def test_empty_variable_counts_as_not_set() -> None:
+    """`ASYNQ_X=` in a unit file changes nothing."""
+    assert 1000 == resolve(environment={"ASYNQ_QUEUES_MAX": ""}).settings.queues_max
+
+
+def test_repeatable_options_take_several() -> None:
+    """As flags one by one, in the environment separated by spaces."""
+    flags = resolve(flags={"web.listen-address": [":1", "[::1]:2"]}).settings
+    environment = resolve(environment={"ASYNQ_QUEUES_EXCLUDE": "a.* b"}).settings
+
+    assert [":1", "[::1]:2"] == [str(address) for address in flags.web_listen_addresses]
+    assert ["a.*", "b"] == [pattern.pattern for pattern in environment.queues_exclude]
+
+
+@pytest.mark.parametrize(
+    ("flag", "text"),
+    [
+        ("web.listen-address", "9876"),
+        ("web.listen-address", "host:99999"),
+        ("web.telemetry-path", "metrics"),
+        ("web.telemetry-path", "/metrics/upstream"),
+        ("web.telemetry-path", "/"),
+        ("redis.url", "localhost:6379"),
+        ("redis.url", "http://localhost"),
+        ("redis.url", "redis://host:port/0"),
+        ("redis.url", "redis://host/zero"),
+        ("redis.url", "redis://host/0?db=1"),
+        ("redis.url", "redis://host/0?timeout=1"),
+        ("redis.url", "redis-sentinel://host"),
+        ("redis.db", "-1"),
+        ("redis.username", ""),
+        ("queues.include", "(["),
+        ("queues.max", "0"),
+        ("queues.max", "many"),
+        ("scan.timeout", "10"),
+        ("scan.timeout", "0s"),
+        ("scan.timeout", "1h30"),
+        ("log.level", "loud"),
+        ("collector.memory", "maybe"),
+    ],
+)
+def test_bad_value_is_named_with_its_option(flag: str, text: str) -> None:
+    """The message says which option, at which origin, and what to write."""
+    environment = next(o.environment for o in OPTIONS.values() if o.flag == flag)
+
+    with pytest.raises(SettingsError, match=f"^--{flag}: "):
+        resolve(flags={flag: [text]})
+    if text:
+        with pytest.raises(SettingsError, match=f"^{environment}: "):
+            resolve(environment={environment: text})
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        ({"redis.tls.cert-file": ["c"]}, "needs --redis.tls.key-file"),
+        ({"redis.tls.ca-file": ["c"]}, "write rediss://"),
+        ({"web.listen-address": [":1", ":1"]}, "twice"),
+    ],
+)
+def test_options_that_do_not_go_together(flags: dict[str, list[str]], words: str) -> None:
+    """What only several options together can get wrong is refused too."""
+    with pytest.raises(SettingsError, match=words):
+        resolve(flags=flags)
+
+
+SECRETS = {
+    "flags": {"redis.url": ["redis://anna:hunter2@host/1"]},
+    "environment": {"ASYNQ_REDIS_PASSWORD": "hunter2"},
+}
+
+
+@pytest.mark.parametrize("origin", SECRETS)
+def test_no_secret_shows(origin: str) -> None:
+    """Neither repr nor the shown texts hold a user's password."""
+    given: Any = {origin: SECRETS[origin]}
+    settings = resolve(**given).settings
+
+    shown = repr(settings) + str(list(settings.shown())) + repr(settings.redis_url)
+
+    assert "hunter2" not in shown
+    assert "anna" not in shown
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://anna:hun#ter2@host",
+        "redis://anna:hunter2@host:x/0",
+        "http://anna:hunter2@host",
+        "anna:hunter2@host",
+    ],
+)
+def test_no_secret_in_the_error_of_a_bad_url(url: str) -> None:
+    """The message about a URL masks what may be a password in it."""
+    with pytest.raises(SettingsError) as caught:
+        resolve(flags={"redis.url": [url]})
+
+    assert "hun" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("redis://host", "redis://host:6379/0"),
+        ("rediss://user:pw@host:1/2", "rediss://***@host:1/2"),
+        ("redis://[::1]:5/1", "redis://[::1]:5/1"),
+        ("redis://:p%40ss@host/3", "redis://***@host:6379/3"),
+        ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2"),
+        ("redis-socket:///run/redis.sock", "unix:///run/redis.sock?db=0"),
+    ],
+)
+def test_url_is_understood(url: str, shown: str) -> None:
+    """The URLs of redis-py and of asynq."""
+    assert shown == str(RedisUrl.parse(url))
+
+
+def test_password_of_a_url_is_decoded() -> None:
+    """Percent signs stand for what a URL cannot hold."""
+    url = RedisUrl.parse("redis://us%3Aer:p%40ss%2F@host")
+
+    assert ("us:er", "p@ss/") == (url.username, url.password)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "shown"),
+    [
+        ("500ms", 0.5, "500ms"),
+        ("10s", 10, "10s"),
+        ("1m30s", 90, "1m30s"),
+        ("0", 0, "0s"),
+        ("1d", 86_400, "1d"),
+    ],
+)
+def test_duration_is_read_and_shown_as_prometheus_does(text: str, seconds: float, shown: str) -> None:
+    """Number and unit, the largest unit first."""
+    assert seconds == parse_duration(text)
+    assert shown == show_duration(seconds)
+
+
+def test_every_option_says_what_it_is() -> None:
+    """Each has a sentence, a group and an environment name of its own."""
+    environments = [option.environment for option in OPTIONS.values()]
+
+    assert len(environments) == len(set(environments))
+    assert all(o.sentence.endswith(".") and o.group for o in OPTIONS.values())
+    assert {"ASYNQ_REDIS_URL", "ASYNQ_REDIS_DB", "ASYNQ_REDIS_PASSWORD_FILE"} < set(environments)

@@ -1,0 +1,27 @@
+"""Writes the reference pages from the declarations they describe: `make docs`."""
+
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from asynq_exporter import reference
+from asynq_exporter.metrics import reference as metrics_reference
+
+ROOT = Path(__file__).parents[1]
+
+#: Page below the root -> the function that makes it.
+PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/configuration.md": reference.page,
+    "docs/metrics.md": metrics_reference.page,
+}
+
+
+def main() -> int:
+    """Writes every page."""
+    for name, page in PAGES.items():
+        (ROOT / name).write_text(page(), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
