@@ -83,10 +83,10 @@ class Command(click.Command):
         for group, members in groupby(declared, key=lambda param: declared[param].group):
             rows = [(_flag(declared[param]), _sentence(declared[param])) for param in members]
             with formatter.section(group):
-                formatter.write_dl(rows, col_max=36)
+                formatter.write_dl(rows, col_max=30)
         others = [p for p in self.get_params(ctx) if p not in declared]
         with formatter.section("Other"):
-            formatter.write_dl([record for p in others if (record := p.get_help_record(ctx))], col_max=36)
+            formatter.write_dl([record for p in others if (record := p.get_help_record(ctx))], col_max=30)
 
 
 class Scenario(click.ParamType[str]):
@@ -108,7 +108,7 @@ class Demo(Command):
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the scenarios with what happens in them."""
         with formatter.section("Scenarios"):
-            formatter.write_dl(list(_scenarios().items()), col_max=36)
+            formatter.write_dl(list(_scenarios().items()), col_max=30)
 
 
 def options_of(groups_left_out: tuple[str, ...] = ()) -> Callable[[Any], Any]:

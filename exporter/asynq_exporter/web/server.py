@@ -3,7 +3,9 @@
 import asyncio
 import errno
 import logging
+import os
 import signal
+import socket
 import ssl
 
 from aiohttp import web
@@ -70,26 +72,43 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
 async def start(
     app: web.Application, settings: Settings, *, tls: ssl.SSLContext | None = None
 ) -> web.AppRunner:
-    """Listens on every address; nothing stays open when one of them fails.
+    """Listens on every address; nothing is started, and nothing stays open, when one of them fails.
 
     Raises:
         StartupError: an address cannot be listened on.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
-    await runner.setup()
+    sockets: list[socket.socket] = []
     try:
         for address in settings.web_listen_addresses:
-            await _listen(runner, address, tls)
-    except BaseException:
-        await runner.cleanup()
+            sockets += bind(address)
+    except StartupError:
+        for sock in sockets:
+            sock.close()
         raise
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    await runner.setup()
+    for sock in sockets:
+        await web.SockSite(runner, sock, ssl_context=tls).start()
     return runner
 
 
-async def _listen(runner: web.AppRunner, address: Address, tls: ssl.SSLContext | None) -> None:
+def bind(address: Address) -> list[socket.socket]:
+    """Sockets on an address; without a host, on every interface of both families.
+
+    Raises:
+        StartupError: what stands against it, and what to do.
+    """
     try:
-        await web.TCPSite(runner, address.host or None, address.port, ssl_context=tls).start()
+        if not address.host:
+            both = socket.has_dualstack_ipv6()
+            family = socket.AF_INET6 if both else socket.AF_INET
+            return [socket.create_server(("", address.port), family=family, dualstack_ipv6=both)]
+        found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
+        return [socket.create_server(place[:2], family=family) for family, _, _, _, place in found]
+    except socket.gaierror as exc:
+        raise StartupError(f"--web.listen-address: no such host {address.host!r}: {exc.strerror}") from exc
     except OSError as exc:
-        remedy = REMEDIES.get(exc.errno or 0, "choose another --web.listen-address")
-        reason = exc.strerror or str(exc)
+        number = exc.errno or 0
+        remedy = REMEDIES.get(number, "choose another --web.listen-address")
+        reason = os.strerror(number)
         raise StartupError(f"--web.listen-address: cannot listen on {address}: {reason}; {remedy}") from exc

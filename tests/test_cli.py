@@ -1,0 +1,208 @@
+"""The command line as users meet it: a process of its own."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from asynq_exporter import __version__
+from asynq_exporter.settings import OPTIONS
+from tests.conftest import RedisServer, free_port, wait_until
+from tests.interop.serving import serve
+
+COMMAND = [sys.executable, "-m", "asynq_exporter"]
+
+#: Nothing of the machine that runs the tests may change what a command does.
+ENVIRONMENT = {name: text for name, text in os.environ.items() if not name.startswith("ASYNQ_")}
+
+
+def run(*arguments: str, **environment: str) -> "subprocess.CompletedProcess[str]":
+    """A command that ended."""
+    return subprocess.run(
+        [*COMMAND, *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=ENVIRONMENT | environment,
+    )
+
+
+@contextmanager
+def occupied() -> Iterator[socket.socket]:
+    """A port that somebody listens on."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        sock.listen()
+        yield sock
+
+
+def assert_one_line(done: "subprocess.CompletedProcess[str]", code: int, *words: str) -> None:
+    """The command failed as it should: one line that says what, and no traceback."""
+    lines = done.stderr.splitlines()
+    assert (code, 1) == (done.returncode, len(lines)), done.stderr
+    assert lines[0].startswith("asynq-exporter: error: ")
+    for word in words:
+        assert word in lines[0]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["serve", "--redis.urll", "x"], ["--redis.urll", "--redis.url", "serve --help"]),
+        (["servee"], ["servee", "--help"]),
+        (["serve", "surplus"], ["surplus"]),
+        (["serve", "--redis.url"], ["--redis.url", "argument"]),
+        (["serve", "--redis.url", "localhost"], ["--redis.url", "redis://host:6379/0"]),
+        (["serve", "--web.listen-address", "99999"], ["--web.listen-address", ":9876"]),
+        (
+            ["serve", "--redis.password-file", "/missing"],
+            ["--redis.password-file", "/missing", "No such file"],
+        ),
+        (["serve", "--redis.password-file", "/"], ["--redis.password-file", "Is a directory"]),
+        (
+            ["serve", "--redis.url=rediss://h", "--redis.tls.ca-file", "/dev/null"],
+            ["--redis.tls.ca-file", "PEM"],
+        ),
+        (["serve", "--config.file", "/missing"], ["/missing", "No such file"]),
+        (["serve", "--web.config.file", "/missing"], ["/missing", "No such file"]),
+        (["demo", "--scenario", "nothing"], ["nothing", "backlog", "no-workers"]),
+        (["config", "check", "/missing"], ["/missing"]),
+    ],
+)
+def test_bad_input_is_one_clear_line(arguments: list[str], words: list[str]) -> None:
+    """Exit code 2, one line that names the thing and the remedy, never a traceback."""
+    assert_one_line(run(*arguments), 2, *words)
+
+
+@pytest.mark.parametrize("kind", ["config", "web.config"])
+def test_bad_file_is_named_by_line_and_field(tmp_path: Path, kind: str) -> None:
+    """A mistake in a file is found where it is."""
+    text = {"config": "queues:\n  max: many\n", "web.config": "basic_auth_users:\n  anna: plain\n"}[kind]
+    field = {"config": "queues.max", "web.config": "basic_auth_users.anna"}[kind]
+    path = tmp_path / "file.yml"
+    path.write_text(text)
+
+    assert_one_line(run("serve", f"--{kind}.file={path}"), 2, f"{path}:2: {field}: ")
+
+
+def test_bad_variable_is_named() -> None:
+    """The environment is an origin like any other."""
+    assert_one_line(run("serve", ASYNQ_REDIS_DB="first"), 2, "ASYNQ_REDIS_DB", "first")
+
+
+def test_port_in_use_is_a_failed_start() -> None:
+    """Exit code 1, the address, and what to do."""
+    with occupied() as sock:
+        address = f"127.0.0.1:{sock.getsockname()[1]}"
+        done = run("serve", f"--web.listen-address={address}", "--redis.url=redis://127.0.0.1:1/0")
+
+    assert_one_line(done, 1, address, "another program listens there")
+
+
+@pytest.mark.parametrize(
+    "command", [["--help"], ["serve", "--help"], ["demo", "--help"], ["config", "check", "-h"]]
+)
+def test_help_is_complete_and_narrow(command: list[str]) -> None:
+    """Every flag with its environment name, in 80 columns."""
+    done = run(*command, COLUMNS="80")
+
+    assert 0 == done.returncode
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    if command[0] == "serve":
+        text = " ".join(done.stdout.split()).replace("- ", "-")
+        for option in OPTIONS.values():
+            if option.flag:
+                assert option.flag in text
+                assert option.environment in text
+    if command[0] == "demo":
+        assert "dead-letter-flood" in done.stdout
+
+
+def test_version_is_told() -> None:
+    """--version names program and version."""
+    assert f"asynq-exporter, version {__version__}\n" == run("--version").stdout
+
+
+def test_nothing_asked_shows_help() -> None:
+    """Without a command the help is shown."""
+    done = run()
+
+    assert "serve" in done.stdout + done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_config_check_tells_origins_and_masks_secrets(tmp_path: Path) -> None:
+    """Every value with its origin; passwords as stars."""
+    path = tmp_path / "config.yml"
+    path.write_text("redis:\n  url: redis://anna:hunter2@h/1\nqueues:\n  profiles: {mine: {capacity: 5}}\n")
+
+    done = run(
+        "config", "check", str(path), "--queues.max=7", ASYNQ_LOG_LEVEL="warn", ASYNQ_REDIS_PASSWORD="pw2"
+    )
+
+    assert 0 == done.returncode
+    assert f"redis://***@h:6379/1  ({path}:2: redis.url)" in done.stdout
+    for piece in ("7  (--queues.max)", "warn  (ASYNQ_LOG_LEVEL)", "logfmt  (default)", "mine"):
+        assert piece in done.stdout
+    assert "hunter2" not in done.stdout
+    assert "pw2" not in done.stdout
+
+
+def test_config_file_reaches_the_metrics(tmp_path: Path, redis_server: RedisServer) -> None:
+    """Own queues show with their weight, capacity and thresholds instead of the documented six."""
+    path = tmp_path / "config.yml"
+    path.write_text(
+        "queues:\n  profiles:\n    mine:\n      weight: 3\n      thresholds: {pending: {info: 7}}\n"
+    )
+    with serve(redis_server, f"--config.file={path}") as url:
+        text = _get(f"{url}/metrics")
+
+    assert 'asynq_queue_weight{queue="mine"} 3.0' in text
+    assert 'asynq_queue_capacity{queue="mine"} 70.0' in text
+    assert 'asynq_queue_threshold{level="info",queue="mine",state="pending"} 7.0' in text
+    assert 'queue="critical"' not in text
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_signal_ends_in_order(redis_server: RedisServer, number: signal.Signals) -> None:
+    """Exit code 0, the port is free again, and the log says it in lines that parse."""
+    port = free_port()
+    with subprocess.Popen(
+        [
+            *(*COMMAND, "serve", f"--web.listen-address=127.0.0.1:{port}"),
+            *(f"--redis.url={redis_server.url}", "--log.format=json"),
+        ],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=ENVIRONMENT,
+    ) as process:
+        wait_until(lambda: _serves(port), what="it serves")
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=30)
+
+    events = [json.loads(line)["event"] for line in errors.splitlines()]
+    assert 0 == process.returncode
+    assert not _serves(port)
+    assert {"Serving", "Stopping"} < set(events)
+
+
+def _serves(port: int) -> bool:
+    try:
+        return bool(_get(f"http://127.0.0.1:{port}/-/healthy"))
+    except OSError:
+        return False
+
+
+def _get(url: str) -> str:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        text: str = answer.read().decode()
+        return text
