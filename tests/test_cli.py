@@ -69,7 +69,7 @@ def assert_one_line(done: "subprocess.CompletedProcess[str]", code: int, *words:
         ),
         (["serve", "--redis.password-file", "/"], ["--redis.password-file", "Is a directory"]),
         (
-            ["serve", "--redis.url=rediss://h", "--redis.tls.ca-file", "/dev/null"],
+            ["serve", "--redis.url=rediss://h", "--redis.tls.ca-file", __file__],
             ["--redis.tls.ca-file", "PEM"],
         ),
         (["serve", "--config.file", "/missing"], ["/missing", "No such file"]),

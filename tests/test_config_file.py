@@ -64,6 +64,7 @@ def test_empty_file_changes_nothing(tmp_path: Path, text: str) -> None:
 
 
 PROFILE = "queues:\n  profiles:\n    emails:\n"
+PENDING = "queues.profiles.emails.thresholds.pending"
 
 #: Text, line, field, words of the sentence.
 MISTAKES = [
@@ -76,6 +77,16 @@ MISTAKES = [
     ("queues:\n  max:\n", 2, "queues.max", "no value"),
     ("queues:\n  max: 1\n  max: 2\n", 3, "queues.max", "twice"),
     ("config: {file: x}\n", 1, "config", "unknown"),
+    ("log: {}\nredis.url: redis://h\n", 2, "redis.url", "write url below the section redis"),
+    ("queues.max: many\n", 1, "queues.max", "below the section"),
+    ("log:\n  level: [info]\n  format: xml\n", 2, "log.level", "(and 1 more)"),
+    (PROFILE + "      thresholds:\n        pending: {info: -1}\n", 5, PENDING + ".info", "0 or more"),
+    (PROFILE + "      thresholds:\n        pending: {warning: 1.5}\n", 5, PENDING + ".warning", "whole"),
+    (PROFILE + "      capacity: 0\n", 4, "queues.profiles.emails.capacity", "1 or more"),
+    (PROFILE + "      purpose: [a]\n", 4, "queues.profiles.emails.purpose", "section"),
+    ("backpressure: {warning: nan}\n", 1, "backpressure.warning", "nan"),
+    ("a: 1\n---\nb: 2\n", 2, "", "another document"),
+    ("? [a]\n: b\n", 1, "", "plain text"),
     (PROFILE + "      weigth: 1\n", 4, "queues.profiles.emails.weigth", "did you mean weight"),
     (PROFILE + "      weight: 0\n", 4, "queues.profiles.emails.weight", "1 or more"),
     (PROFILE + "      weight: x\n", 4, "queues.profiles.emails.weight", "whole number"),
@@ -148,3 +159,4 @@ def test_all_mistakes_are_counted(tmp_path: Path) -> None:
         config_file.load(write(tmp_path, "a: 1\nb: 2\nc: 3\n"))
 
     assert "(and 2 more)" in str(caught.value)
+    assert 3 == len(caught.value.problems)

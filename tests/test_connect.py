@@ -1,5 +1,6 @@
 """Connections to a real Redis in every way the settings allow."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from asynq_exporter.core import catalog, keys
 from asynq_exporter.scan.scanner import Scanner
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.settings import Settings, SettingsError, resolve
-from tests.conftest import RedisServer, free_port, start_redis
+from tests.conftest import RedisServer, free_port, need_tool, start_redis
 
 
 async def scan(settings: Settings) -> Snapshot:
@@ -80,9 +81,19 @@ def authority(tmp_path: Path) -> trustme.CA:
     return made
 
 
+def need_tls() -> str:
+    """Folder of the first redis-server on PATH that speaks TLS; the demo's embedded one does not."""
+    for folder in os.get_exec_path():
+        program = Path(folder) / "redis-server"
+        if program.is_file() and b"tls-cert-file" in program.read_bytes():
+            return folder
+    return str(Path(need_tool("redis-server-with-tls")).parent)
+
+
 @pytest.fixture
-def tls_redis(tmp_path: Path, authority: trustme.CA) -> Iterator[int]:
+def tls_redis(tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A Redis that speaks TLS with those who show a signed certificate; its port."""
+    monkeypatch.setenv("PATH", need_tls(), prepend=os.pathsep)
     pair = authority.issue_cert("redis.internal")
     pair.private_key_pem.write_to_path(tmp_path / "server.key")
     pair.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from asynq_exporter.options import parse_duration, show_duration
-from asynq_exporter.redis_url import RedisUrl
+from asynq_exporter.redis_url import RedisUrl, mask
 from asynq_exporter.settings import OPTIONS, Given, Settings, SettingsError, resolve
 
 
@@ -74,6 +74,10 @@ def test_repeatable_options_take_several() -> None:
         ("redis.url", "redis://host/0?db=1"),
         ("redis.url", "redis://host/0?timeout=1"),
         ("redis.url", "redis-sentinel://host"),
+        ("redis.url", "redis://a..b"),
+        ("redis.url", "redis://" + "a" * 64),
+        ("redis.url", "unix:///run/%00"),
+        ("web.listen-address", "a..b:9876"),
         ("redis.db", "-1"),
         ("redis.username", ""),
         ("queues.include", "(["),
@@ -100,7 +104,7 @@ def test_bad_value_is_named_with_its_option(flag: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ({"redis.tls.cert-file": ["c"]}, "needs --redis.tls.key-file"),
+        ({"redis.tls.cert-file": ["c"]}, "needs redis.tls.key-file"),
         ({"redis.tls.ca-file": ["c"]}, "write rediss://"),
         ({"web.listen-address": [":1", ":1"]}, "twice"),
     ],
@@ -109,6 +113,18 @@ def test_options_that_do_not_go_together(flags: dict[str, list[str]], words: str
     """What only several options together can get wrong is refused too."""
     with pytest.raises(SettingsError, match=words):
         resolve(flags=flags)
+
+
+def test_conflict_is_named_by_its_origin() -> None:
+    """Whoever wrote it in a file finds the line, whoever set a variable its name."""
+    file = {"redis.tls.ca-file": Given(texts=["ca.pem"], where="config.yml:3: redis.tls.ca-file")}
+
+    with pytest.raises(
+        SettingsError, match=r"^config\.yml:3: redis\.tls\.ca-file: has no effect on redis://"
+    ):
+        resolve(file=file)
+    with pytest.raises(SettingsError, match=r"^ASYNQ_WEB_LISTEN_ADDRESS: the same address"):
+        resolve(environment={"ASYNQ_WEB_LISTEN_ADDRESS": ":1 :1"})
 
 
 SECRETS = {
@@ -136,6 +152,8 @@ def test_no_secret_shows(origin: str) -> None:
         "redis://anna:hunter2@host:x/0",
         "http://anna:hunter2@host",
         "anna:hunter2@host",
+        "http://anna:pass hun'ter\"2@host",
+        "redis://host/0?password=hunter2",
     ],
 )
 def test_no_secret_in_the_error_of_a_bad_url(url: str) -> None:
@@ -144,6 +162,24 @@ def test_no_secret_in_the_error_of_a_bad_url(url: str) -> None:
         resolve(flags={"redis.url": [url]})
 
     assert "hun" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("cannot reach redis://u:pw@h:1/0 today", "cannot reach redis://***@h:1/0 today"),
+        ("('rediss://u:p@w@h', 1)", "('rediss://***@h', 1)"),
+        ("u:pw@h", "***@h"),
+        ("http://h/?token=abc&db=1", "http://h/?token=***&db=1"),
+        ("at 12:30 ask ops@example.com", "at 12:30 ask ops@example.com"),
+        ("a:" * 100_000, "a:" * 100_000),
+        ("a://" * 50_000 + "@", "a://***@"),
+    ],
+    ids=["url", "quoted", "no scheme", "parameter", "harmless", "long", "long with @"],
+)
+def test_text_is_masked(text: str, masked: str) -> None:
+    """Secrets go, the rest stays; a hostile text takes no longer than another."""
+    assert masked == mask(text)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ save start-up time: aiohttp and pydantic take long, and not every command needs 
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any, NoReturn
 
@@ -28,65 +28,92 @@ from asynq_exporter.settings import (
     StartupError,
     find,
     resolve,
+    value_of,
 )
+from asynq_exporter.spelling import suggestion
 
 PROGRAM = "asynq-exporter"
 
 USAGE_ERROR, START_ERROR = 2, 1
 
-#: Groups of options that the demo leaves to itself.
-NOT_IN_THE_DEMO = (REDIS, TLS, FILES, SCAN)
-
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+#: The options of `serve`, of `config check`, which is given the file itself, and of the demo, which brings
+#: its own Redis.
+ALL = tuple(OPTIONS.values())
+TO_CHECK = tuple(each for each in ALL if each.group != FILES)
+OF_THE_DEMO = tuple(
+    each for each in ALL if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+)
 
 Values = Mapping[str, Any]
 
 
-# Commands are made while this module is read, so what their options are made of stands first.
-
-
-def _declaration(each: Option) -> tuple[str, ...]:
-    switch = f"/--no-{each.flag}" if not each.kind.metavar else ""
-    return f"--{each.flag}{switch}", each.name
-
-
-def _attributes(each: Option) -> dict[str, Any]:
-    if not each.kind.metavar:
-        return {"default": None}
-    # Given twice, an option that takes one value takes the last, as everywhere.
-    return {"multiple": True, "type": str, "metavar": each.kind.metavar}
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    return ("true" if value else "false",) if isinstance(value, bool) else tuple(value)
-
-
-def _flag(each: Option) -> str:
-    return f"--[no-]{each.flag}" if not each.kind.metavar else f"--{each.flag} {each.kind.metavar}"
-
-
-def _flag_name(each: Option) -> str:
-    return each.flag or each.environment
-
-
-def _sentence(each: Option) -> str:
-    default = "" if each.default is None else f"; default: {each.default}"
-    return f"{each.sentence} [{each.environment}{default}]"
-
-
 class Command(click.Command):
-    """A command whose help shows the options in their groups, with environment name and default."""
+    """A command with options of `Settings`, which its help shows in their groups."""
+
+    def __init__(
+        self,
+        name: str | None,
+        *,
+        settings: Sequence[Option],
+        params: list[click.Parameter] | None = None,
+        **attributes: Any,
+    ) -> None:
+        flags = [self._flag(each) for each in settings if each.flag is not None]
+        super().__init__(name, params=[*(params or ()), *flags], **attributes)
+        self._own = tuple(params or ())
+        self._settings = settings
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parses; what is wrong says in which command."""
+        asked = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as exc:
+            # Of `-redis.url` click sees no more than `-r`.
+            whole = next((arg for arg in asked if arg.startswith(exc.option_name)), exc.option_name)
+            word = whole.partition("=")[0]
+            flags = [name for param in self.get_params(ctx) for name in (*param.opts, *param.secondary_opts)]
+            meant = suggestion("--" + word.lstrip("-"), flags)
+            raise click.UsageError(f"unknown flag {word}{meant}", ctx=ctx) from exc
+        except click.UsageError as exc:
+            exc.ctx = exc.ctx or ctx
+            raise
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the groups, and last what click adds."""
-        declared = {param: OPTIONS[param.name] for param in self.params if param.name in OPTIONS}
-        for group, members in groupby(declared, key=lambda param: declared[param].group):
-            rows = [(_flag(declared[param]), _sentence(declared[param])) for param in members]
+        """Writes the command's own options, the groups, and last what click adds."""
+        self._write(formatter, "Options", [p for p in self._own if isinstance(p, click.Option)], ctx)
+        for group, members in groupby(self._settings, key=lambda each: each.group):
             with formatter.section(group):
-                formatter.write_dl(rows, col_max=30)
-        others = [p for p in self.get_params(ctx) if p not in declared]
-        with formatter.section("Other"):
-            formatter.write_dl([record for p in others if (record := p.get_help_record(ctx))], col_max=30)
+                for each in members:
+                    _write_option(formatter, each)
+        added = [param for param in self.get_params(ctx) if param not in self.params]
+        self._write(formatter, "Other", added, ctx)
+
+    @staticmethod
+    def _flag(each: Option) -> click.Option:
+        if not each.kind.metavar:
+            return click.Option((f"--{each.flag}/--no-{each.flag}", each.name), default=None)
+        # Given twice, an option that takes one value takes the last, as everywhere.
+        return click.Option((f"--{each.flag}", each.name), multiple=True, type=str, metavar=each.kind.metavar)
+
+    @staticmethod
+    def _write(
+        formatter: click.HelpFormatter, title: str, params: Iterable[click.Parameter], ctx: click.Context
+    ) -> None:
+        if rows := [record for param in params if (record := param.get_help_record(ctx))]:
+            with formatter.section(title):
+                formatter.write_dl(rows)
+
+
+class Demo(Command):
+    """The demo, which lists its scenarios in the help."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes the scenarios with what happens in them."""
+        with formatter.section("Scenarios"):
+            formatter.write_dl(list(_scenarios().items()))
 
 
 class Scenario(click.ParamType[str]):
@@ -102,27 +129,6 @@ class Scenario(click.ParamType[str]):
         return str(value)
 
 
-class Demo(Command):
-    """The demo, which lists its scenarios in the help."""
-
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the scenarios with what happens in them."""
-        with formatter.section("Scenarios"):
-            formatter.write_dl(list(_scenarios().items()), col_max=30)
-
-
-def options_of(groups_left_out: tuple[str, ...] = ()) -> Callable[[Any], Any]:
-    """Adds a flag for each option of `Settings`."""
-
-    def decorate(command: Any) -> Any:
-        for each in reversed(tuple(OPTIONS.values())):
-            if each.flag is not None and each.group not in groups_left_out:
-                command = click.option(*_declaration(each), **_attributes(each))(command)
-        return command
-
-    return decorate
-
-
 @click.group(context_settings=CONTEXT)
 @click.version_option(__version__, prog_name=PROGRAM)
 def program() -> None:
@@ -133,8 +139,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command)
-@options_of()
+@program.command(cls=Command, settings=ALL)
 def serve(**values: Any) -> int:
     """Serve metrics, probes and the status page.
 
@@ -147,17 +152,17 @@ def serve(**values: Any) -> int:
     return server.run(resolved.settings, catalog)
 
 
-@program.command(cls=Demo)
+@program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")
 @click.option("--scenario", type=Scenario(), default="normal", show_default=True, help="What is to happen.")
-@options_of(NOT_IN_THE_DEMO)
 def demo(scenario: str, **values: Any) -> int:
     """Show the exporter on a living workload; needs nothing, leaves nothing.
 
-    Brings its own Redis, a few worker processes and six busy queues, and prints where to look.
+    Brings its own Redis, a few worker processes and six busy queues, and prints
+    where to look.
     """
     from asynq_exporter import demo as show  # noqa: PLC0415
 
-    resolved, _ = configure(values)
+    resolved, _ = configure(values, of=OF_THE_DEMO)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
     return show.run(resolved.settings, scenario=scenario)
 
@@ -167,35 +172,55 @@ def config() -> None:
     """Look at the configuration."""
 
 
-@config.command(cls=Command)
+@config.command(cls=Command, settings=TO_CHECK, short_help="Check the configuration and print it.")
 @click.argument("file", required=False, metavar="[FILE]")
-@options_of((FILES,))
 def check(file: str | None, **values: Any) -> int:
     """Check options, environment and config FILE; print every value and where it comes from.
 
-    Secrets are masked. Nothing is connected to.
+    Secrets are masked. Nothing is connected to. Without FILE the one that
+    ASYNQ_CONFIG_FILE names is read.
     """
     from asynq_exporter import connect  # noqa: PLC0415
 
-    resolved, catalog = configure(values | ({"config_file": (file,)} if file else {}))
-    connect.check(resolved.settings)
-    width = max(len(_flag_name(each)) for each in OPTIONS.values())
-    for each, text in resolved.settings.shown():
-        click.echo(f"{_flag_name(each):<{width}}  {text or '-'}  ({resolved.origins[each.name]})")
-    click.echo(f"{'queues':<{width}}  {', '.join(catalog.queues)}")
+    try:
+        resolved, catalog = configure(values | ({"config_file": (file,)} if file else {}))
+        connect.check(resolved.settings)
+        _check_web_config(resolved)
+    except SettingsError as exc:
+        for problem in exc.problems:
+            _fail(problem, USAGE_ERROR)
+        return USAGE_ERROR
+    rows = [
+        (each.flag or each.environment, text or "-", resolved.origins[each.name])
+        for each, text in resolved.settings.shown()
+    ]
+    origin = str(resolved.settings.config_file or "default")
+    rows += [(name, text, origin) for name, text in _described(catalog)]
+    width = max(len(name) for name, _, _ in rows)
+    for name, text, where in rows:
+        click.echo(_one_line(f"{name:<{width}}  {text}  ({where})"))
     return 0
 
 
-def configure(values: Values) -> tuple[Resolved, Catalog]:
+def configure(values: Values, *, of: Sequence[Option] = ALL) -> tuple[Resolved, Catalog]:
     """The settings and the catalogue that flags, environment and config file give together.
+
+    Args:
+        values: Field name -> what click made of the flag.
+        of: The options that count; for others neither environment nor config file is looked at.
 
     Raises:
         SettingsError: something of them is wrong.
     """
-    given_flags = {name: values[name] for name in OPTIONS if values.get(name) not in (None, ())}
-    flags = {OPTIONS[name].flag or "": _texts(value) for name, value in given_flags.items()}
-    given, catalog = _config_file(flags)
-    return resolve(flags=flags, environment=os.environ, file=given), catalog
+    flags = {
+        OPTIONS[name].flag or "": _texts(value)
+        for name, value in values.items()
+        if name in OPTIONS and value not in (None, ())
+    }
+    names = {each.environment for each in of}
+    environment = {name: text for name, text in os.environ.items() if name in names}
+    given, catalog = _config_file(flags, environment)
+    return resolve(flags=flags, environment=environment, file=given), catalog
 
 
 def main() -> NoReturn:
@@ -203,37 +228,85 @@ def main() -> NoReturn:
     try:
         code = program.main(prog_name=PROGRAM, standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as exc:
-        click.echo(exc.ctx.get_help() if exc.ctx else "")
+        click.echo(exc.ctx.get_help() if exc.ctx else "", err=True)
         code = USAGE_ERROR
     except click.ClickException as exc:
         where = exc.ctx.command_path if isinstance(exc, click.UsageError) and exc.ctx else PROGRAM
-        code = _fail(f"{exc.format_message().rstrip('.')}; see {where} --help", USAGE_ERROR)
+        sentence = exc.format_message().rstrip(".")
+        code = _fail(f"{sentence}{' See' if sentence[-1:] == '?' else '; see'} {where} --help", USAGE_ERROR)
     except SettingsError as exc:
         code = _fail(str(exc), USAGE_ERROR)
     except StartupError as exc:
         code = _fail(str(exc), START_ERROR)
+    except OSError as exc:  # as when the disk that standard output goes to is full
+        code = _fail(f"cannot go on: {exc}", START_ERROR)
+        _forget_output()
     except (KeyboardInterrupt, click.Abort):
         code = 130  # as a shell reports SIGINT
     sys.exit(code or 0)
 
 
-def _fail(sentence: str, code: int) -> int:
-    # One line, whatever a value may hold.
-    text = " ".join(sentence.splitlines())
-    click.echo(f"{PROGRAM}: error: {text}", err=True)
-    return code
+def _write_option(formatter: click.HelpFormatter, each: Option) -> None:
+    """The flag on a line of its own, below it what it does, and its other names: long ones stay whole."""
+    default = "" if each.default is None else f"; default {each.default}"
+    name = f"--[no-]{each.flag}" if not each.kind.metavar else f"--{each.flag} {each.kind.metavar}"
+    if each.flag is None:
+        name = each.environment
+    formatter.write(f"{'':>{formatter.current_indent}}{name}\n")
+    with formatter.indentation(), formatter.indentation():
+        formatter.write_text(each.sentence)
+        if each.flag is not None:
+            formatter.write_text(f"[{each.environment}{default}]")
 
 
-def _config_file(flags: Mapping[str, tuple[str, ...]]) -> tuple[Mapping[str, Given], Catalog]:
-    given = find(OPTIONS["config_file"], flags=flags, environment=os.environ, file={})
+def _texts(value: Any) -> tuple[str, ...]:
+    return ("true" if value else "false",) if isinstance(value, bool) else tuple(value)
+
+
+def _config_file(
+    flags: Mapping[str, tuple[str, ...]], environment: Mapping[str, str]
+) -> tuple[Mapping[str, Given], Catalog]:
+    option = OPTIONS["config_file"]
+    given = find(option, flags=flags, environment=environment, file={})
     if given is None:
         return {}, documented()
     from asynq_exporter import config_file  # noqa: PLC0415
 
-    path = resolve(flags=flags, environment={"ASYNQ_CONFIG_FILE": given.texts[-1]}).settings.config_file
-    assert path is not None  # noqa: S101 -- it was found a line above
-    loaded = config_file.load(path)
+    loaded = config_file.load(value_of(option, given))
     return loaded.options, loaded.catalog
+
+
+def _check_web_config(resolved: Resolved) -> None:
+    if resolved.settings.web_config_file is not None:
+        from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415
+
+        WebGuard(resolved.settings.web_config_file)
+
+
+def _described(catalog: Catalog) -> Iterable[tuple[str, str]]:
+    """What the config file can say besides options, by key."""
+    for queue, profile in catalog.queues.items():
+        numbers = {"weight": profile.weight, "capacity": profile.capacity}
+        for state, ladder in profile.thresholds.items():
+            numbers |= {f"{state}.{level}": number for level, number in ladder.items()}
+        yield f"queues.profiles.{queue}", " ".join(f"{name}={number}" for name, number in numbers.items())
+    yield "backpressure", f"warning={catalog.backpressure.warning} critical={catalog.backpressure.critical}"
+
+
+def _fail(sentence: str, code: int) -> int:
+    click.echo(f"{PROGRAM}: error: {_one_line(sentence)}", err=True)
+    return code
+
+
+def _one_line(text: str) -> str:
+    # Whatever a value may hold.
+    return " ".join(logs.clean(text).splitlines())
+
+
+def _forget_output() -> None:
+    """Keeps Python from trying once more, when it ends, to write what could not be written."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _scenarios() -> Mapping[str, str]:

@@ -29,6 +29,7 @@ from asynq_exporter import yaml_document
 from asynq_exporter.core import catalog
 from asynq_exporter.core.errors import CatalogError
 from asynq_exporter.settings import OPTIONS, Given
+from asynq_exporter.spelling import suggestion
 from asynq_exporter.yaml_document import Document, Location, Problem
 
 #: Where the parts that are no options stand.
@@ -103,9 +104,7 @@ EveryLanguage = Annotated[Texts, BeforeValidator(_in_every_language)]
 class Profile(_Section):
     """A queue that the exporter should expect."""
 
-    weight: int = Field(
-        default=1, ge=1, le=_MOST_TASKS, description="Priority of the queue in asynq; default 1."
-    )
+    weight: int = Field(default=1, ge=1, le=_MOST_TASKS, description="Priority of the queue in asynq.")
     capacity: int | None = Field(
         default=None,
         ge=1,
@@ -146,7 +145,7 @@ class Backpressure(_Section):
 
 
 def load(path: Path) -> ConfigFile:
-    """The config file at a path; raises DocumentError with one line for each problem."""
+    """The config file at a path; raises SettingsError with a line for each problem."""
     document = yaml_document.read(path)
     problems: list[Problem] = []
     given = dict(_options(document, problems))
@@ -163,6 +162,10 @@ def _options(document: Document, problems: list[Problem]) -> Iterator[tuple[str,
         each = known.get(key := ".".join(location))
         if each is None:
             problems.append(Problem(location=location, sentence=_unknown(key, known)))
+        elif any("." in part for part in location):
+            # One way of writing, else the same key could be there twice.
+            section, _, last = key.rpartition(".")
+            problems.append(Problem(location=location, sentence=f"write {last} below the section {section}"))
         elif (sentence := _shape(value, repeatable=each.repeatable)) is not None:
             problems.append(Problem(location=location, sentence=sentence))
         else:
@@ -214,7 +217,7 @@ def _unknown(key: str, known: Mapping[str, Any]) -> str:
     if any(one.startswith(f"{key}.") for one in known):
         return "is a section; write keys below it"
     places = [*known, ".".join(PROFILES), *BACKPRESSURE]
-    return f"unknown key{yaml_document.suggestion(key, places)}"
+    return f"unknown key{suggestion(key, places)}"
 
 
 def _catalog(document: Document, problems: list[Problem]) -> catalog.Catalog:

@@ -5,6 +5,7 @@ RESP2, bytes, no retries: a scan has a deadline of its own, and a second attempt
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import AuthenticationError, ResponseError
+from redis.exceptions import AuthenticationError, ConnectionError, ResponseError  # noqa: A004 - not Python's
 
+from asynq_exporter import text_file
 from asynq_exporter.settings import Settings, SettingsError
+from asynq_exporter.text_file import TextFileError
 
 CLIENT_NAME = "asynq-exporter"
 
@@ -44,30 +47,18 @@ def check(settings: Settings) -> None:
 
 def safe_url(settings: Settings) -> str:
     """Where the exporter connects to, for logs and pages: no user, no password, the effective database."""
-    masked = str(settings.redis_url)
-    return (
-        masked
-        if settings.redis_db is None
-        else masked[: -len(str(settings.redis_url.db))] + str(settings.redis_db)
-    )
+    return str(replace(settings.redis_url, db=_database(settings)))
 
 
 def read_password(path: Path) -> str:
     """The password in a file, without the newline an editor leaves at its end; raises SettingsError."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_PASSWORD_BYTES + 1)
-        text = raw.decode()
-    except OSError as exc:
-        raise SettingsError(f"--redis.password-file: cannot read {path}: {exc.strerror}") from exc
-    except UnicodeDecodeError as exc:
-        raise SettingsError(f"--redis.password-file: {path} is not UTF-8 text") from exc
+        text = text_file.read(path, max_bytes=MAX_PASSWORD_BYTES)
+    except TextFileError as exc:
+        raise SettingsError(f"--redis.password-file: {exc}") from exc
     text = text.removesuffix("\n").removesuffix("\r")
-    if not text or len(raw) > MAX_PASSWORD_BYTES:
-        size = "too large" if text else "empty"
-        raise SettingsError(
-            f"--redis.password-file: {path} is {size}; write the password into it and nothing else"
-        )
+    if not text:
+        raise SettingsError(f"--redis.password-file: {path} is empty; write the password into it")
     return text
 
 
@@ -113,12 +104,9 @@ class _TlsFiles:
             if path is None:
                 continue
             try:
-                with path.open("rb"):  # stat succeeds on files that we may not read
-                    status = path.stat()
-            except OSError as exc:
-                flag = f"--redis.tls.{name.replace('_', '-')}"
-                raise SettingsError(f"{flag}: cannot read {path}: {exc.strerror}") from exc
-            stamp.append((status.st_mtime_ns, status.st_size))
+                stamp.append(text_file.stamp(path))
+            except TextFileError as exc:
+                raise SettingsError(f"--redis.tls.{name.replace('_', '-')}: {exc}") from exc
         return tuple(stamp)
 
     def _load(self) -> ssl.SSLContext:
@@ -153,17 +141,22 @@ class _TlsConnection(SSLConnection):
         self._server_name = server_name
 
     def _connection_arguments(self) -> Mapping[str, Any]:
+        try:
+            context = self._files.context()
+        except SettingsError as exc:
+            # By now the exporter runs: to its scans this is a Redis that cannot be reached.
+            raise ConnectionError(str(exc)) from exc
         return {
             "host": self.host,
             "port": self.port,
-            "ssl": self._files.context(),
+            "ssl": context,
             "server_hostname": self._server_name or self.host,
         }
 
 
 def _connection_arguments(settings: Settings) -> dict[str, Any]:
     return {
-        "db": settings.redis_url.db if settings.redis_db is None else settings.redis_db,
+        "db": _database(settings),
         "protocol": 2,
         "decode_responses": False,
         "retry": Retry(NoBackoff(), 0),
@@ -173,6 +166,10 @@ def _connection_arguments(settings: Settings) -> dict[str, Any]:
         **_place(settings),
         **_credentials(settings),
     }
+
+
+def _database(settings: Settings) -> int:
+    return settings.redis_url.db if settings.redis_db is None else settings.redis_db
 
 
 def _place(settings: Settings) -> dict[str, Any]:

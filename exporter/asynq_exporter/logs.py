@@ -1,6 +1,7 @@
 """Log lines on standard error: logfmt or JSON, one event a line, no secrets."""
 
 import logging
+import math
 import re
 import sys
 from typing import Any, TextIO
@@ -39,12 +40,21 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
 
 
+def clean(text: str) -> str:
+    """A text that can be shown: secrets masked, control characters but line breaks spelled out."""
+    masked = mask(text)
+    if masked.isprintable():
+        return masked
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in masked)
+
+
 def _from_record(_logger: Any, _name: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
     record: logging.LogRecord = event["_record"]
     stamp = structlog.processors.TimeStamper(fmt="iso", utc=True, key="ts")
     event["level"] = "warn" if record.levelno == logging.WARNING else record.levelname.lower()
     event["logger"] = record.name.removeprefix("asynq_exporter.")
-    event.update({k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")})
+    extra = {k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")}
+    event.update({k: v for k, v in extra.items() if k not in event})  # nobody forges our own fields
     return stamp(_logger, _name, event)
 
 
@@ -58,8 +68,7 @@ def _key(key: str) -> str:
 
 
 def _value(value: Any) -> Any:
-    if isinstance(value, (int, float, bool)) or value is None:
-        return value
-    # A value cannot begin a line of its own, nor move the cursor of who reads it.
-    text = mask(str(value))
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
+        return value  # JSON has no word for infinity
+    # The renderers escape line breaks, so a value cannot begin a line, nor move the cursor of who reads it.
+    return clean(str(value))

@@ -213,13 +213,25 @@ def _parse_pattern(text: str) -> re.Pattern[str]:
         raise ValueError(f"{text!r} is not a regular expression: {exc}") from exc
 
 
+def check_host(host: str) -> None:
+    """Raises ValueError when a text cannot be the name or address of a host."""
+    try:
+        host.encode("idna")
+    except UnicodeError as exc:
+        raise ValueError(f"{host!r} cannot be the name of a host") from exc
+    if not host.isprintable() or " " in host:
+        raise ValueError(f"{host!r} cannot be the name of a host")
+
+
 def _parse_address(text: str) -> Address:
     match = re.fullmatch(
         r"(?:\[(?P<v6>[0-9A-Fa-f:.%\w]+)\]|(?P<name>[^\s\[\]:/]*)):(?P<port>\d{1,5})", text, re.ASCII
     )
     if match is None or int(match["port"]) > 65535:
         raise ValueError(f"{text!r} is not an address; write :9876, 127.0.0.1:9876 or [::1]:9876")
-    return Address(host=match["v6"] or match["name"] or "", port=int(match["port"]))
+    host = match["v6"] or match["name"] or ""
+    check_host(host)
+    return Address(host=host, port=int(match["port"]))
 
 
 def _parse_secret(text: str) -> Secret:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
+from asynq_exporter.options import check_host
+
 DEFAULT_PORT = 6379
 
 #: Redis counts databases in a C int.
@@ -36,18 +38,20 @@ class RedisUrl:
             parts = urlsplit(text)
             port = parts.port
         except ValueError as exc:
-            raise ValueError(f"{mask(text)!r} is not a URL; percent-encode special characters") from exc
+            raise ValueError(f"{mask_whole(text)!r} is not a URL; percent-encode special characters") from exc
         _check_shape(text, parts)
         username, password = _decode(parts.username), _decode(parts.password)
         if parts.scheme in ("unix", "redis-socket"):
             # asynq writes redis-socket://path without a host, so what looks like a host belongs to the path.
             path = unquote((parts.netloc.rpartition("@")[2]) + parts.path)
-            if not path:
+            if not path or not path.isprintable():
                 raise ValueError("a socket URL needs a path; write unix:///path/to/redis.sock")
             db = _database(parts, in_path=False)
             return cls(socket_path=path, db=db, username=username, password=password)
+        host = parts.hostname or "localhost"
+        check_host(host)
         return cls(
-            host=parts.hostname or "localhost",
+            host=host,
             port=DEFAULT_PORT if port is None else port,
             tls=parts.scheme == "rediss",
             db=_database(parts, in_path=True),
@@ -71,23 +75,32 @@ class RedisUrl:
 def mask(text: str) -> str:
     """A text with the user and password of every URL in it replaced by stars.
 
-    Greedy up to the last @ of a word: a password that should have been percent-encoded is masked too.
+    Greedy up to the last @ of a word: a password that should have been percent-encoded is masked too. Takes
+    time in proportion to the text, for it may come from a stranger.
     """
-    if "://" not in text:  # somebody forgot the scheme, but not the password
-        text = re.sub(r"\S+:\S+@", "***@", text)
-    text = re.sub(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s\"'<>]*@", r"\1***@", text)
-    return re.sub(r"(?i)([?&](?:password|passwd|token)=)[^\s\"'&]+", r"\1***", text)
+    return re.sub(r"[^\s\"'<>]+", lambda match: mask_whole(match[0]), text)
+
+
+def mask_whole(text: str) -> str:
+    """The same for a text that is meant to be one URL, whatever stands in it."""
+    text = re.sub(r"(?i)([?&](?:password|passwd|token)=)[^&]+", r"\1***", text)
+    before, at, after = text.rpartition("@")
+    scheme, slashes, _ = before.partition("://")
+    if slashes:
+        return f"{scheme}{slashes}***{at}{after}"
+    # Somebody forgot the scheme, but not the password.
+    return f"***{at}{after}" if ":" in before else text
 
 
 def _check_shape(text: str, parts: SplitResult) -> None:
     if parts.scheme == "redis-sentinel":
         raise ValueError(f"Redis Sentinel is not supported; give the URL of the server itself, {_FORMS}")
     if parts.scheme not in _SCHEMES or not text.startswith(f"{parts.scheme}://"):
-        raise ValueError(f"{mask(text)!r} is not a Redis URL; write {_FORMS}")
+        raise ValueError(f"{mask_whole(text)!r} is not a Redis URL; write {_FORMS}")
     # A password with a bare # or / ends the authority early; half of it would then travel as path.
     if parts.fragment or "@" in parts.path + parts.query:
         raise ValueError(
-            f"{mask(text)!r} is ambiguous; percent-encode # / ? and @ in user, password and path"
+            f"{mask_whole(text)!r} is ambiguous; percent-encode # / ? and @ in user, password and path"
         )
 
 

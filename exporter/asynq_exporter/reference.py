@@ -1,12 +1,12 @@
 """The page `docs/configuration.md`, made from the declarations of options and config file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from asynq_exporter.config_file import Backpressure, Ladder, Profile, Thresholds
+from asynq_exporter.config_file import Backpressure, Ladder, Profile, Texts, Thresholds
 from asynq_exporter.options import Option
 from asynq_exporter.settings import OPTIONS
 
@@ -19,14 +19,16 @@ Every option has a flag and an environment variable, and its flag without dashes
 and `redis: {url: …}` are one. A flag beats the environment, which beats the config file, which beats the default. In the environment several
 values are separated by spaces. Durations are written as in Prometheus: `500ms`, `10s`, `1m30s`.
 
-`asynq-exporter config check FILE` checks a config file together with flags and environment, and prints every value and where it comes from.
+`asynq-exporter config check FILE` checks a config file together with flags, environment and the files they name, and prints every mistake, or every
+value and where it comes from.
 """
 
 PROFILES = """\
 ## Own queues
 
 The config file may describe your queues under `queues.profiles`; they **replace** the six documented ones. Queues that are not described are
-exported all the same, without weight, capacity and thresholds.
+exported all the same, without weight, capacity and thresholds. Keys are written below their sections, once each, without anchors; relative paths
+start from the folder of the file.
 
 ```yaml
 redis:
@@ -109,6 +111,12 @@ def _keys(model: type[BaseModel]) -> Iterable[str]:
 
 
 def _kind(annotation: Any) -> str:
-    words = {int: "whole number", float: "number"}
-    kinds = {annotation, *get_args(annotation)}
-    return next((word for kind, word in words.items() if kind in kinds), "section")
+    words = {int: "whole number", float: "number", Texts: "text or section"}
+    return next((word for kind, word in words.items() if kind in _parts(annotation)), "section")
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    """A type and all that it is made of: `Annotated[int, ...] | None` has int in it."""
+    yield annotation
+    for part in get_args(annotation):
+        yield from _parts(part)

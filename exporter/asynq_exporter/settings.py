@@ -23,7 +23,24 @@ RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
 
 
 class SettingsError(ValueError):
-    """An option, the config file or a file that an option names is wrong; one line with the remedy."""
+    """An option, the config file or a file that an option names is wrong; one line with the remedy.
+
+    A file may be wrong in several places: `problems` has a line for each, the text only the first.
+    """
+
+    def __init__(self, *problems: str) -> None:
+        self.problems = problems
+        more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
+        super().__init__(problems[0] + more)
+
+
+class ConflictError(SettingsError):
+    """An option does not go together with the others."""
+
+    def __init__(self, name: str, sentence: str) -> None:
+        super().__init__(f"--{OPTIONS[name].flag}: {sentence}")
+        self.name = name
+        self.sentence = sentence
 
 
 class StartupError(Exception):
@@ -230,22 +247,21 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
-        """Checks what only several options together can get wrong; raises SettingsError."""
+        """Checks what only several options together can get wrong; raises ConflictError."""
         if len(set(self.web_listen_addresses)) < len(self.web_listen_addresses):
-            raise SettingsError("--web.listen-address: the same address is given twice; remove one")
+            raise ConflictError("web_listen_addresses", "the same address is given twice; remove one")
         if not self.web_listen_addresses:
-            raise SettingsError("--web.listen-address: no address is given; write for example :9876")
+            raise ConflictError("web_listen_addresses", "no address is given; write for example :9876")
         for first, second in (("cert", "key"), ("key", "cert")):
             given, missing = (getattr(self, f"redis_tls_{part}_file") for part in (first, second))
             if given is not None and missing is None:
-                raise SettingsError(
-                    f"--redis.tls.{first}-file needs --redis.tls.{second}-file too; give both"
+                raise ConflictError(
+                    f"redis_tls_{first}_file", f"needs redis.tls.{second}-file too; give both"
                 )
         if not self.redis_url.tls:
             # Silence would let a user believe in an encryption that is not there.
             for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):
-                flag = f"--{OPTIONS[name].flag}"
-                raise SettingsError(f"{flag} has no effect on {self.redis_url}; write rediss:// or remove it")
+                raise ConflictError(name, f"has no effect on {self.redis_url}; write rediss:// or remove it")
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{o.name}={text!r}' for o, text in self.shown())})"
@@ -297,8 +313,11 @@ def resolve(
         given = find(each, flags=flags or {}, environment=environment or {}, file=file or {})
         origins[each.name] = "default" if given is None else given.where
         if given is not None:
-            values[each.name] = _value(each, given)
-    return Resolved(settings=Settings(**values), origins=origins)
+            values[each.name] = value_of(each, given)
+    try:
+        return Resolved(settings=Settings(**values), origins=origins)
+    except ConflictError as exc:
+        raise SettingsError(f"{origins[exc.name]}: {exc.sentence}") from exc
 
 
 def find(
@@ -316,7 +335,8 @@ def find(
     return file.get(each.key) if each.key is not None else None
 
 
-def _value(each: Option, given: Given) -> Any:
+def value_of(each: Option, given: Given) -> Any:
+    """The value of an option; raises SettingsError."""
     try:
         parsed = [each.kind.parse(text) for text in given.texts]
     except ValueError as exc:

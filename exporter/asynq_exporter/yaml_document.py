@@ -4,7 +4,6 @@ Every scalar stays text: what a text means is for its option or model to say, so
 `1:30` hold no surprises. Anchors, tags and duplicate keys are refused, and so are files of absurd size.
 """
 
-import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,10 @@ from typing import Any, get_args
 
 import yaml
 
+from asynq_exporter import text_file
 from asynq_exporter.settings import SettingsError
+from asynq_exporter.spelling import suggestion
+from asynq_exporter.text_file import TextFileError
 
 #: More than a thousand queue profiles fit; parsing as much takes a second or two.
 MAX_BYTES = 256 * 1024
@@ -51,15 +53,6 @@ _SENTENCES = {
 }
 
 
-class DocumentError(SettingsError):
-    """A file is wrong in one or more places; `problems` has a line for each, in the order of the file."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        more = f" (and {len(self.problems) - 1} more)" if len(self.problems) > 1 else ""
-        super().__init__(self.problems[0] + more)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """What is wrong at a place in a document."""
@@ -82,10 +75,10 @@ class Document:
             location = location[:-1]
         return self.lines.get(location, 1)
 
-    def error(self, problems: Iterable[Problem]) -> DocumentError:
-        """The error that shows problems as `file:line: key: sentence`."""
+    def error(self, problems: Iterable[Problem]) -> SettingsError:
+        """The error that shows problems as `file:line: key: sentence`, in the order of the file."""
         ordered = sorted(problems, key=lambda problem: self.line(problem.location))
-        return DocumentError(self._show(problem) for problem in ordered)
+        return SettingsError(*map(self._show, ordered))
 
     def _show(self, problem: Problem) -> str:
         key = ".".join(str(part) for part in problem.location)
@@ -93,36 +86,27 @@ class Document:
 
 
 def read(path: Path) -> Document:
-    """The document in a file; raises DocumentError."""
+    """The document in a file; raises SettingsError."""
     try:
-        with path.open("rb") as file:
-            raw = file.read(MAX_BYTES + 1)
-    except OSError as exc:
-        raise DocumentError([f"cannot read {path}: {exc.strerror}"]) from exc
-    if len(raw) > MAX_BYTES:
-        raise DocumentError([f"{path}: is larger than {MAX_BYTES // 1024} KiB; is it the right file?"])
-    try:
-        return parse(raw.decode("utf-8-sig"), path=path)
-    except UnicodeDecodeError as exc:
-        line = raw[: exc.start].count(b"\n") + 1
-        raise DocumentError([f"{path}:{line}: is not UTF-8 text"]) from exc
+        return parse(text_file.read(path, max_bytes=MAX_BYTES), path=path)
+    except TextFileError as exc:
+        raise SettingsError(str(exc)) from exc
 
 
 def parse(text: str, *, path: Path) -> Document:
-    """The document in a text; raises DocumentError."""
+    """The document in a text; raises SettingsError."""
     try:
         root = _Loader(text).get_single_node()
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
         sentence = exc.problem or exc.context or "is not YAML"
-        raise DocumentError(
-            [f"{path}:{mark.line + 1 if mark else 1}: is not valid YAML: {sentence}"]
-        ) from exc
+        line = mark.line + 1 if mark else 1
+        raise SettingsError(f"{path}:{line}: is not valid YAML: {sentence}") from exc
     except yaml.reader.ReaderError as exc:
         line = text[: exc.position].count("\n") + 1
-        raise DocumentError([f"{path}:{line}: holds a control character that YAML does not allow"]) from exc
+        raise SettingsError(f"{path}:{line}: holds a control character that YAML does not allow") from exc
     except RecursionError as exc:
-        raise DocumentError([f"{path}: is nested too deeply"]) from exc
+        raise SettingsError(f"{path} is nested too deeply") from exc
     if root is None or (isinstance(root, yaml.ScalarNode) and _scalar(root) is None):
         return Document(path=path, data={}, lines={})
     builder = _Builder()
@@ -131,14 +115,8 @@ def parse(text: str, *, path: Path) -> Document:
     if builder.problems:
         raise document.error(builder.problems)
     if not isinstance(data, dict):
-        raise DocumentError([f"{path}:1: must consist of sections and keys, as in `redis: {{url: ...}}`"])
+        raise SettingsError(f"{path}:1: must consist of sections and keys, as in `redis: {{url: ...}}`")
     return document
-
-
-def suggestion(word: str, words: Iterable[str]) -> str:
-    """`; did you mean ...?` when a known word looks like a mistyped one, else nothing."""
-    close = difflib.get_close_matches(word, list(words), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
 
 
 def problems_of(
