@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.bundle.rules import ROOT, Try, alerts, firing, names, promtool_test, series
+from tests.bundle.rules import ROOT, Try, firing, names, promtool_test, series
 from tests.conftest import need_tool
 
 Q = {"queue": "emails"}
