@@ -3,6 +3,9 @@
 #: Stands for the Unix second of the scan in a prebuilt request; as long as the number that replaces it.
 NOW = b"\xff\x00now.sec\xff"
 
+#: Stands for the beginning of a window of time, likewise.
+SINCE = b"\xff\x00since..\xff"
+
 
 def pack(*words: str | bytes | int) -> bytes:
     """One command as bytes on the wire; text may carry raw bytes as surrogates."""
@@ -13,9 +16,9 @@ def pack(*words: str | bytes | int) -> bytes:
     return b"".join(parts)
 
 
-def fill(template: bytes, *, now_seconds: int) -> bytes:
-    """A prebuilt request with the time put in.
+def fill(template: bytes, *, now: int, since: int = 0) -> bytes:
+    """A prebuilt request with its times put in.
 
     Unix seconds have ten digits from 2001 to 2286, so the lengths in the template stay right.
     """
-    return template.replace(NOW, b"%010d" % now_seconds)
+    return template.replace(NOW, b"%010d" % now).replace(SINCE, b"%010d" % max(since, 0))

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from asynq_exporter.core import catalog, keys
 from asynq_exporter.core.catalog import BackpressureState, Catalog
-from asynq_exporter.scan.commands import NOW, fill, pack
+from asynq_exporter.scan.commands import NOW, SINCE, fill, pack
 from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
 from asynq_exporter.scan.snapshot import Column, Queues
 
@@ -49,6 +49,9 @@ COUNTERS = ("processed", "failed", "processed_today", "failed_today", "paused")
 #: Total -> its counter of today.
 TOTALS = (("processed", "processed_today"), ("failed", "failed_today"))
 
+#: The time since when a task waits: length of its key, the key in two parts.
+HGET_SINCE = b"*3\r\n$4\r\nHGET\r\n$%d\r\n%b%b\r\n$13\r\npending_since\r\n"
+
 #: Columns that a later round fills; they begin as what an empty queue has.
 LATER = (
     "latency_seconds",
@@ -68,8 +71,22 @@ class Ask(NamedTuple):
     take: Callable[[int, Reply], "list[Ask] | None"]
 
 
+class Later(NamedTuple):
+    """The prebuilt commands of the later rounds for one queue; each is sent only where it is needed."""
+
+    oldest_active: bytes
+    other_active: bytes
+    dead_since: bytes
+    oldest_dead: bytes
+    first_scheduled: bytes
+    first_retry: bytes
+    oldest_pending: bytes
+    #: Beginning of the key of each of its tasks.
+    task_prefix: bytes
+
+
 class QueueRequests:
-    """The prebuilt first round of a set of queues on one UTC day."""
+    """The prebuilt requests of a set of queues on one UTC day."""
 
     def __init__(self, names: tuple[str, ...], day: str) -> None:
         self.names = names
@@ -78,6 +95,7 @@ class QueueRequests:
             (start, b"".join(map(self._first_round, names[start : start + SLICE])))
             for start in range(0, len(names), SLICE)
         ]
+        self.later = [_later(queue) for queue in names]
 
     def _first_round(self, queue: str) -> bytes:
         counters = pack(
@@ -89,6 +107,20 @@ class QueueRequests:
             keys.paused(queue),
         )
         return b"".join(ask(queue) for ask in FIRST_ROUND.values()) + counters
+
+
+def _later(queue: str) -> Later:
+    return Later(
+        oldest_active=pack("LRANGE", keys.active(queue), -TAIL, -1),
+        # The guide calls `active` a sorted set, and some old tool may have made one: count it, at least.
+        other_active=pack("ZCARD", keys.active(queue)),
+        dead_since=pack("ZCOUNT", keys.archived(queue), b"(" + SINCE, "+inf"),
+        oldest_dead=pack("ZRANGE", keys.archived(queue), 0, 0, "WITHSCORES"),
+        first_scheduled=pack("ZRANGE", keys.scheduled(queue), 0, 0, "WITHSCORES"),
+        first_retry=pack("ZRANGE", keys.retry(queue), 0, 0, "WITHSCORES"),
+        oldest_pending=pack("LRANGE", keys.pending(queue), -TAIL, -1),
+        task_prefix=keys.task_prefix(queue).encode("utf-8", "surrogateescape"),
+    )
 
 
 class QueuePass:
@@ -110,12 +142,16 @@ class QueuePass:
         #: Whether the first round of a queue has been answered.
         self.read = [False] * len(self.names)
         self._slices = requests.slices
+        self._later = requests.later
+        self._take_dead_since = partial(self._take_number, "dead_last_hour")
+        self._take_oldest_dead = partial(self._take_age, "oldest_dead_seconds")
+        self._take_first_due = partial(self._take_age, "forwarding_delay_seconds")
 
     def batches(self) -> list[Batch]:
         """The first round, a batch for each slice."""
         return [
             Batch(
-                fill(request, now_seconds=self.now_seconds),
+                self._fill(request),
                 min(SLICE, len(self.names) - start) * FIRST_ROUND_COMMANDS,
                 partial(self._take_first_round, start),
             )
@@ -184,40 +220,39 @@ class QueuePass:
 
     def _second_round(self, index: int) -> list[Ask]:
         """What to ask further of a queue, given its sizes; empty parts get their plain answer at once."""
-        columns, queue = self.columns, self.names[index]
+        columns, later = self.columns, self._later[index]
         asks: list[Ask] = []
         if tail := columns["tail"][index]:
             asks.append(self._ask_since(index, tail, self._take_tail))
         elif columns["pending"][index] == 0:
             columns["latency_seconds"][index] = columns["tail_latency_seconds"][index] = 0
         if columns["active"][index]:
-            request = pack("LRANGE", keys.active(queue), -TAIL, -1)
-            asks.append(Ask(index, request, self._take_oldest_active))
+            asks.append(Ask(index, later.oldest_active, self._take_oldest_active))
         elif columns["active"][index] == 0:
             columns["no_lease"][index] = 0
         elif columns["active"][index] is None:
-            # The guide calls `active` a sorted set, and some old tool may have made one: count it, at least.
-            asks.append(Ask(index, pack("ZCARD", keys.active(queue)), self._take_other_active))
+            asks.append(Ask(index, later.other_active, self._take_other_active))
         if columns["archived"][index]:
-            since = b"(%d" % max(self.now_seconds - GROWTH_WINDOW_SECONDS, 0)
-            request = pack("ZCOUNT", keys.archived(queue), since, "+inf")
-            asks.append(Ask(index, request, partial(self._take_number, "dead_last_hour")))
-            request = pack("ZRANGE", keys.archived(queue), 0, 0, "WITHSCORES")
-            asks.append(Ask(index, request, partial(self._take_age, "oldest_dead_seconds")))
+            asks.append(Ask(index, later.dead_since, self._take_dead_since))
+            asks.append(Ask(index, later.oldest_dead, self._take_oldest_dead))
         elif columns["archived"][index] == 0:
             columns["dead_last_hour"][index] = columns["oldest_dead_seconds"][index] = 0
         if columns["scheduled_overdue"][index] is not None and columns["retry_overdue"][index] is not None:
             columns["forwarding_delay_seconds"][index] = 0
-        for overdue, key in (("scheduled_overdue", keys.scheduled), ("retry_overdue", keys.retry)):
-            if columns[overdue][index]:
-                request = pack("ZRANGE", key(queue), 0, 0, "WITHSCORES")
-                asks.append(Ask(index, request, partial(self._take_age, "forwarding_delay_seconds")))
+        if columns["scheduled_overdue"][index]:
+            asks.append(Ask(index, later.first_scheduled, self._take_first_due))
+        if columns["retry_overdue"][index]:
+            asks.append(Ask(index, later.first_retry, self._take_first_due))
         return asks
 
     def _batch(self, asks: list[Ask]) -> Batch | None:
         if not asks:
             return None
-        return Batch(b"".join([ask.request for ask in asks]), len(asks), partial(self._take_asks, asks))
+        request = self._fill(b"".join([ask.request for ask in asks]))
+        return Batch(request, len(asks), partial(self._take_asks, asks))
+
+    def _fill(self, template: bytes) -> bytes:
+        return fill(template, now=self.now_seconds, since=self.now_seconds - GROWTH_WINDOW_SECONDS)
 
     def _take_asks(self, asks: list[Ask], replies: list[Reply]) -> Batch | None:
         more: list[Ask] = []
@@ -232,8 +267,8 @@ class QueuePass:
         return self._batch(more)
 
     def _ask_since(self, index: int, task_id: bytes, take: Callable[[int, Reply], list[Ask] | None]) -> Ask:
-        key = keys.task_prefix(self.names[index]).encode("utf-8", "surrogateescape") + task_id
-        return Ask(index, pack("HGET", key, "pending_since"), take)
+        prefix = self._later[index].task_prefix
+        return Ask(index, HGET_SINCE % (len(prefix) + len(task_id), prefix, task_id), take)
 
     def _take_tail(self, index: int, since: Reply) -> list[Ask] | None:
         if since is not None:
@@ -242,8 +277,7 @@ class QueuePass:
             self.columns["tail_latency_seconds"][index] = (self.now_ns - int(since)) / 1e9
             return None
         # The next task does not tell since when it waits: it was requeued or run by hand. Its neighbours may.
-        request = pack("LRANGE", keys.pending(self.names[index]), -TAIL, -1)
-        return [Ask(index, request, self._take_tail_window)]
+        return [Ask(index, self._later[index].oldest_pending, self._take_tail_window)]
 
     def _take_tail_window(self, index: int, task_ids: Reply) -> list[Ask]:
         # Newest first, so that the oldest one that tells is the last to be written.
@@ -267,17 +301,16 @@ class QueuePass:
             return None
         # A stale lease can hide a missing one from the difference, and a task may just be on its way out.
         # So ask for the leases of the oldest, and then which of them are still active.
-        queue = self.names[index]
         missing: list[bytes] = []
         return [
             Ask(
                 index,
-                pack("ZMSCORE", keys.lease(queue), *task_ids),
+                pack("ZMSCORE", keys.lease(self.names[index]), *task_ids),
                 partial(self._take_leases, task_ids, missing),
             ),
             Ask(
                 index,
-                pack("LRANGE", keys.active(queue), -TAIL, -1),
+                self._later[index].oldest_active,
                 partial(self._take_still_active, missing),
             ),
         ]

@@ -263,7 +263,7 @@ class _Pass:
         """Which queues, servers and schedulers there are, and how long Redis takes to answer."""
         found: list[Reply] = []
         started = time.perf_counter()
-        request = fill(DISCOVERY, now_seconds=self._now_ns // 1_000_000_000)
+        request = fill(DISCOVERY, now=self._now_ns // 1_000_000_000)
         await self._pipe.run([Batch(request, DISCOVERY_COMMANDS, found.extend)])
         self.ping_seconds = time.perf_counter() - started
         pong, members, server_keys, scheduler_keys = found
