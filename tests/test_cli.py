@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+import trustme
 
-from asynq_exporter import __version__
-from asynq_exporter.settings import OPTIONS
+from asynq_exporter import __version__, cli
+from asynq_exporter.settings import OPTIONS, SettingsError
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.interop.serving import serve
 
@@ -83,6 +84,38 @@ def test_bad_input_is_one_clear_line(arguments: list[str], words: list[str]) -> 
     assert_one_line(run(*arguments), 2, *words)
 
 
+def test_secret_in_the_wrong_place_is_masked() -> None:
+    """A URL without its flag is refused without being repeated; escapes do not reach the terminal."""
+    done = run("serve", "redis://anna:hunter2@host", "\x1b[31m")
+
+    assert_one_line(done, 2, "redis://***@host")
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.parametrize("flag", ["--config.file", "--web.config.file", "--redis.password-file"])
+def test_pipe_is_refused(tmp_path: Path, flag: str) -> None:
+    """The exporter does not wait for somebody to write into it."""
+    os.mkfifo(tmp_path / "pipe")
+
+    assert_one_line(run("serve", flag, str(tmp_path / "pipe")), 2, str(tmp_path / "pipe"), "pipe")
+
+
+@pytest.mark.parametrize("command", [["serve", "--help"], ["config", "check"]])
+def test_output_that_cannot_be_written(command: list[str]) -> None:
+    """A full disk is one line, a reader that has had enough none."""
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [*COMMAND, *command], stdout=full, stderr=subprocess.PIPE, text=True, check=False
+        )
+    reader, writer = os.pipe()
+    os.close(reader)
+    unread = subprocess.run([*COMMAND, *command], stdout=writer, stderr=subprocess.PIPE, check=False)
+    os.close(writer)
+
+    assert_one_line(done, 1, "No space left")
+    assert b"" == unread.stderr
+
+
 @pytest.mark.parametrize("kind", ["config", "web.config"])
 def test_bad_file_is_named_by_line_and_field(tmp_path: Path, kind: str) -> None:
     """A mistake in a file is found where it is."""
@@ -120,9 +153,8 @@ def test_help_is_complete_and_narrow(command: list[str]) -> None:
     if command[0] == "serve":
         text = " ".join(done.stdout.split()).replace("- ", "-")
         for option in OPTIONS.values():
-            if option.flag:
-                assert option.flag in text
-                assert option.environment in text
+            assert (option.flag or option.environment) in text
+            assert option.environment in done.stdout
     if command[0] == "demo":
         assert "dead-letter-flood" in done.stdout
 
@@ -151,10 +183,96 @@ def test_config_check_tells_origins_and_masks_secrets(tmp_path: Path) -> None:
 
     assert 0 == done.returncode
     assert f"redis://***@h:6379/1  ({path}:2: redis.url)" in done.stdout
-    for piece in ("7  (--queues.max)", "warn  (ASYNQ_LOG_LEVEL)", "logfmt  (default)", "mine"):
+    for piece in ("7  (--queues.max)", "warn  (ASYNQ_LOG_LEVEL)", "logfmt  (default)", "capacity=5"):
         assert piece in done.stdout
     assert "hunter2" not in done.stdout
     assert "pw2" not in done.stdout
+
+
+def test_config_check_tells_every_mistake(tmp_path: Path) -> None:
+    """A line for each, in the order of the file."""
+    path = tmp_path / "config.yml"
+    path.write_text("redis:\n  urll: x\nqueues:\n  max: many\n  profiles: {mine: {}}\n")
+
+    done = run("config", "check", str(path))
+
+    assert 2 == done.returncode
+    assert [f"asynq-exporter: error: {path}:{line}: " for line in (2, 4, 5)] == [
+        line[: line.index(": ", len(f"asynq-exporter: error: {path}")) + 2]
+        for line in done.stderr.splitlines()
+    ]
+
+
+def test_config_check_looks_into_the_files_that_are_named(tmp_path: Path) -> None:
+    """What `serve` would refuse is found before."""
+    path = tmp_path / "web.yml"
+    path.write_text("tls_server_config:\n  cert_file: missing.pem\n  key_file: missing.pem\n")
+
+    done = run("config", "check", f"--web.config.file={path}")
+
+    assert_one_line(done, 2, f"{path}:2: tls_server_config.cert_file", "No such file")
+
+
+def test_demo_leaves_the_users_redis_aside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither variables nor a config file that are meant for `serve` reach the demo."""
+    for name in ("ASYNQ_REDIS_URL", "ASYNQ_CONFIG_FILE", "ASYNQ_SCAN_TIMEOUT", "ASYNQ_WEB_CONFIG_FILE"):
+        monkeypatch.setenv(name, "nonsense")
+    monkeypatch.setenv("ASYNQ_LOG_LEVEL", "warn")
+
+    resolved, _ = cli.configure({}, of=cli.OF_THE_DEMO)
+
+    assert ("warn", None) == (resolved.settings.log_level, resolved.settings.web_config_file)
+    with pytest.raises(SettingsError):
+        cli.configure({})
+
+
+def test_tls_flag_goes_with_a_variable(tmp_path: Path) -> None:
+    """The config file is found before the options are weighed against each other."""
+    (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
+    (tmp_path / "config.yml").write_text("log: {level: warn}\n")
+
+    done = run(
+        "config",
+        "check",
+        f"--redis.tls.ca-file={tmp_path / 'ca.pem'}",
+        str(tmp_path / "config.yml"),
+        ASYNQ_REDIS_URL="rediss://h",
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("flag", "variable", "path"),
+    [("/flag", "/variable", "/flag"), ("", "/variable", "/variable"), ("", "", "/file")],
+)
+def test_flag_beats_variable_beats_file(
+    tmp_path: Path,
+    redis_server: RedisServer,
+    monkeypatch: pytest.MonkeyPatch,
+    flag: str,
+    variable: str,
+    path: str,
+) -> None:
+    """End to end, by the path that the metrics answer on."""
+    (tmp_path / "config.yml").write_text("web: {telemetry-path: /file}\n")
+    monkeypatch.setenv("ASYNQ_WEB_TELEMETRY_PATH", variable)
+    flags = [f"--web.telemetry-path={flag}"] if flag else []
+
+    with serve(redis_server, f"--config.file={tmp_path / 'config.yml'}", *flags) as url:
+        assert "asynq_up 1.0" in _get(f"{url}{path}")
+
+
+def test_interruption_before_serving(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ctrl-C while modules load or a name is looked up ends as a shell expects it."""
+
+    def interrupted(**_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.program, "main", interrupted)
+
+    with pytest.raises(SystemExit, match=r"^130$"):
+        cli.main()
 
 
 def test_config_file_reaches_the_metrics(tmp_path: Path, redis_server: RedisServer) -> None:
@@ -192,7 +310,7 @@ def test_signal_ends_in_order(redis_server: RedisServer, number: signal.Signals)
     events = [json.loads(line)["event"] for line in errors.splitlines()]
     assert 0 == process.returncode
     assert not _serves(port)
-    assert {"Serving", "Stopping"} < set(events)
+    assert {"Serving", "Stopping"} <= set(events)
 
 
 def _serves(port: int) -> bool:

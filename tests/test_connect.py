@@ -3,6 +3,8 @@
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
 
 import pytest
 import redis
@@ -13,7 +15,9 @@ from asynq_exporter.core import catalog, keys
 from asynq_exporter.scan.scanner import Scanner
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.settings import Settings, SettingsError, resolve
-from tests.conftest import RedisServer, free_port, need_tool, start_redis
+from tests.bundle.test_dashboards_live import running
+from tests.conftest import RedisServer, free_port, need_tool, start_redis, wait_until
+from tests.interop.serving import COMMAND
 
 
 async def scan(settings: Settings) -> Snapshot:
@@ -131,6 +135,63 @@ async def test_tls_verifies_both_sides(tls_redis: int, tmp_path: Path) -> None:
     assert [True, False, False, False, True, False] == [
         s.up for s in (good, wrong_name, no_certificate, unknown_authority, skipped, plain)
     ]
+
+
+async def test_tls_file_may_vanish_and_return(tls_redis: int, tmp_path: Path) -> None:
+    """Renewal in two steps costs the scans between them, with a word why, and no restart."""
+    settings = settings_of(
+        redis_url=f"rediss://127.0.0.1:{tls_redis}/0",
+        redis_tls_ca__file=str(tmp_path / "ca.pem"),
+        redis_tls_cert__file=str(tmp_path / "client.pem"),
+        redis_tls_key__file=str(tmp_path / "client.key"),
+        redis_tls_server__name="redis.internal",
+    )
+    client = connect.make_redis(settings)
+    scanner = Scanner(client, catalog.documented())
+    found = [await scanner.scan(timeout_seconds=5)]
+    for old, new in (("ca.pem", "away.pem"), ("away.pem", "ca.pem")):
+        (tmp_path / old).rename(tmp_path / new)
+        await scanner.close()
+        await client.connection_pool.disconnect()
+        found.append(await scanner.scan(timeout_seconds=5))
+    await scanner.close()
+    await client.aclose()
+
+    assert [True, False, True] == [snapshot.up for snapshot in found]
+    assert "--redis.tls.ca-file" in found[1].error
+
+
+@pytest.mark.parametrize(("password", "up"), [("hunter2", 1), ("hunter3", 0)])
+def test_no_secret_shows_anywhere(
+    own_redis: RedisServer, tmp_path: Path, password: str, up: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither pages nor log tell the password, right or wrong."""
+    with own_redis.client() as admin:
+        admin.config_set("requirepass", "hunter2")
+    monkeypatch.setenv("ASYNQ_REDIS_PASSWORD", password)
+    port = free_port()
+    base = f"http://127.0.0.1:{port}"
+    command = [*COMMAND, f"--web.listen-address=127.0.0.1:{port}", f"--redis.url={own_redis.url}"]
+    with running([*command, "--log.level=debug"], tmp_path / "log"):
+        wait_until(lambda: page(f"{base}/-/healthy"), what="it serves")
+        told = [page(f"{base}{path}") for path in ("/metrics", "/metrics/upstream", "/", "/-/ready")]
+    told.append((tmp_path / "log").read_text())
+
+    assert f"asynq_up {up}.0" in told[0]
+    assert ("invalid" in told[-1]) == (not up)
+    assert "hunter" not in "".join(told)
+
+
+def page(url: str) -> str:
+    """The text of a page, whatever its status; empty while nobody listens."""
+    try:
+        with urlopen(url, timeout=10) as answer:
+            return str(answer.read().decode())
+    except HTTPError as refusal:
+        with refusal:
+            return refusal.read().decode()
+    except URLError:
+        return ""
 
 
 @pytest.mark.parametrize("content", ["", "x" * 100_000], ids=["empty", "large"])

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -72,6 +73,58 @@ def test_exception_stays_on_its_line(stream: io.StringIO) -> None:
     (line,) = stream.getvalue().splitlines()
     assert "RuntimeError" in json.loads(line)["exception"]
     assert "hunter2" not in line
+
+
+VALUES = ["plain", "two words", 'say "hi"', "a\\b c", "x=1", "line one\nline two", "", "日本 queue"]
+
+
+@pytest.mark.parametrize("text", VALUES)
+def test_logfmt_can_be_read_back(stream: io.StringIO, text: str) -> None:
+    """A program that reads the lines gets the values that were logged."""
+    logs.configure(level="info", form="logfmt", stream=stream)
+    logging.getLogger("x").info("Event here", extra={"value": text, "last": 1})
+
+    fields = parsed(stream.getvalue())
+
+    assert ("Event here", text, "1") == (fields["event"], fields["value"], fields["last"])
+
+
+def parsed(line: str) -> dict[str, str]:
+    """The fields of a logfmt line, read as Go's logfmt does."""
+    fields: dict[str, str] = {}
+    rest = line.rstrip("\n")
+    while rest:
+        match = re.match(r'([^\s=]+)=(?:"((?:[^"\\]|\\.)*)"|([^\s"]*))(?: |$)', rest)
+        assert match, rest
+        quoted, bare = match[2], match[3]
+        fields[match[1]] = bare if quoted is None else json.loads(f'"{quoted}"')
+        rest = rest[match.end() :]
+    return fields
+
+
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_fields_of_the_line_cannot_be_forged(stream: io.StringIO, form: str) -> None:
+    """What a record brings along does not replace level, logger and event."""
+    logs.configure(level="info", form=form, stream=stream)
+    logging.getLogger("x").error("True", extra={"level": "debug", "logger": "y", "event": "False"})
+
+    line = stream.getvalue()
+    fields = json.loads(line) if form == "json" else parsed(line)
+    assert ("error", "x", "True") == (fields["level"], fields["logger"], fields["event"])
+
+
+def test_json_stays_json(stream: io.StringIO) -> None:
+    """Numbers that JSON does not know become texts; a traceback keeps its lines."""
+    logs.configure(level="info", form="json", stream=stream)
+    extra = {"ratio": float("nan"), "most": float("inf"), "half": 0.5, "yes": True, "none": None}
+    logging.getLogger("x").error("Odd", extra=extra, exc_info=ValueError("a\nb"))
+
+    def refuse(word: str) -> None:
+        pytest.fail(f"{word} is not JSON")
+
+    line = json.loads(stream.getvalue(), parse_constant=refuse)
+    assert ("nan", "inf", 0.5, True, None) == tuple(line[key] for key in extra)
+    assert "ValueError: a\nb" == line["exception"]
 
 
 @pytest.mark.parametrize(("level", "seen"), [("debug", 4), ("info", 3), ("warn", 2), ("error", 1)])
