@@ -16,6 +16,7 @@ from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
 from asynq_exporter.web import appkeys, metrics, probes, status
+from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.reports import Reporter
 
 logger = logging.getLogger(__name__)
@@ -94,7 +95,7 @@ def create_app(
     app[appkeys.WHERE] = where
     app[appkeys.SCANS] = scans
     app[appkeys.VIEWS] = Shared(view, lambda _: UpstreamView())
-    app[appkeys.PAGES] = metrics.Pages()
+    app[appkeys.PAGES] = Pages()
     app.on_response_prepare.append(_add_headers)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)

@@ -1,20 +1,11 @@
 """The pages for Prometheus: /metrics and the one compatible with upstream's exporter."""
 
 import gzip
-from collections import Counter
-from collections.abc import Iterable
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
-from asynq_exporter import metrics
-from asynq_exporter.metrics import exporter, upstream
-from asynq_exporter.metrics.exposition import Format, Printer
-from asynq_exporter.metrics.family import Family, by_label
-from asynq_exporter.scan.queues import label
-from asynq_exporter.scan.snapshot import Snapshot
+from asynq_exporter.metrics import upstream
+from asynq_exporter.metrics.exposition import Format
 from asynq_exporter.settings import Settings
 from asynq_exporter.web import appkeys
 
@@ -25,35 +16,6 @@ MIN_TIMEOUT_SECONDS = 0.05
 
 #: The best ratio of time and size on pages like these.
 GZIP_LEVEL = 1
-
-
-class Pages:
-    """Prints pages; keeps the printers, the count of scrapes and the process' own metrics."""
-
-    def __init__(self) -> None:
-        self._printers = {format_: Printer(format_, label=label) for format_ in Format}
-        self._scrapes: Counter[str] = Counter()
-        self._registry = CollectorRegistry(auto_describe=True)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
-            collector(registry=self._registry)
-
-    def main(self, snapshot: Snapshot, format_: Format, names: frozenset[str]) -> bytes:
-        """The metrics of a snapshot; only those named, when any are."""
-        self._scrapes[exporter.result(snapshot)] += 1
-        families = metrics.collect(snapshot)
-        families.append(
-            by_label(exporter.SCRAPES, {result: self._scrapes[result] for result in exporter.SCRAPE_RESULTS})
-        )
-        return self.print(families, format_, names)
-
-    def print(self, families: Iterable[Family], format_: Format, names: frozenset[str]) -> bytes:
-        """Families and the process' own metrics as a page."""
-        if names:
-            families = [family for family in families if _is_named(family, names)]
-        text = self._printers[format_].print(families)
-        registry = self._registry.restricted_registry(names) if names else self._registry
-        print_process = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
-        return text.encode() + print_process(registry)
 
 
 async def page(request: web.Request) -> web.Response:
@@ -117,12 +79,6 @@ def _weights(header: str) -> dict[str, float]:
 
 def _names(request: web.Request) -> frozenset[str]:
     return frozenset(request.query.getall("name[]", ()))
-
-
-def _is_named(family: Family, names: frozenset[str]) -> bool:
-    # A counter is known by the name of its sample and, in OpenMetrics, by that of its family.
-    name = family.metric.name
-    return name in names or (family.metric.kind == "counter" and name.removesuffix("_total") in names)
 
 
 def _respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
