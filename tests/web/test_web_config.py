@@ -4,6 +4,7 @@ import asyncio
 import base64
 import os
 import ssl
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -37,13 +38,13 @@ class Guarded:
         """The status of a request, signed in as `user:password` when given."""
         return int((await self.get(user=user, tls=tls)).status)
 
-    async def get(self, *, user: str = "", tls: ssl.SSLContext | None = None) -> Any:
+    async def get(self, path: str = "", *, user: str = "", tls: ssl.SSLContext | None = None) -> Any:
         """A response, on a connection of its own."""
         headers = {"Authorization": "Basic " + base64.b64encode(user.encode()).decode()} if user else {}
         connector = TCPConnector(ssl=tls) if tls else TCPConnector()
         async with (
             ClientSession(connector=connector) as session,
-            session.get(self.base, headers=headers) as response,
+            session.get(self.base + path, headers=headers) as response,
         ):
             await response.read()
             return response
@@ -144,6 +145,23 @@ async def test_flood_of_guesses_is_turned_away(tmp_path: Path) -> None:
         assert 200 == await page.status(user="anna:secret")
 
 
+async def test_flood_does_not_keep_a_known_user_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has signed in before gets in while as many guesses wait as may."""
+    release = threading.Event()
+    async with guarded(tmp_path, USERS) as page:
+        assert 200 == await page.status(user="anna:secret")
+        monkeypatch.setattr(web_config, "_matches", lambda *_: release.wait() and False)
+        waiting = web_config.MAX_WAITING
+        guesses = [asyncio.create_task(page.status(user=f"anna:{i}")) for i in range(waiting + 1)]
+        try:
+            refused, _ = await asyncio.wait(guesses, return_when=asyncio.FIRST_COMPLETED)
+            assert [429] == [guess.result() for guess in refused]
+            assert 200 == await page.status(user="anna:secret")
+        finally:
+            release.set()
+        assert [401] * waiting + [429] == sorted(await asyncio.gather(*guesses))
+
+
 async def test_users_change_with_the_file(tmp_path: Path) -> None:
     """A user who is taken out is out at once; a broken file leaves the last good one in force."""
     async with guarded(tmp_path, USERS) as page:
@@ -157,11 +175,16 @@ async def test_users_change_with_the_file(tmp_path: Path) -> None:
 
 
 async def test_headers_are_sent(tmp_path: Path) -> None:
-    """Configured headers come with every answer."""
+    """Configured headers come with every answer, that of a missing page too."""
     text = "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=60\n"
     async with guarded(tmp_path, text) as page:
-        assert "max-age=60" == (await page.get()).headers["Strict-Transport-Security"]
+        answers = [await page.get(), await page.get("none")]
 
+    assert [200, 404] == [answer.status for answer in answers]
+    assert ["max-age=60"] * 2 == [answer.headers["Strict-Transport-Security"] for answer in answers]
+
+
+SUITE = "TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256"
 
 TLS = "tls_server_config:\n  cert_file: cert.pem\n  key_file: key.pem\n"
 
@@ -208,6 +231,23 @@ async def test_renewed_certificate_is_taken_up(
     assert before != after
 
 
+async def test_renewed_authority_is_taken_up(
+    tls_files: Path, client_tls: Callable[..., ssl.SSLContext]
+) -> None:
+    """From the next handshake on the clients of the new authority get in, and those of the old one do not."""
+    mutual = TLS + "  client_auth_type: RequireAndVerifyClientCert\n  client_ca_file: ca.pem\n"
+    new = trustme.CA()
+    async with guarded(tls_files, mutual) as page:
+        assert 200 == await page.status(tls=client_tls("prometheus.example"))
+        new.cert_pem.write_to_path(tls_files / "ca.pem")
+        later = (tls_files / "ca.pem").stat().st_mtime_ns + 10**9
+        os.utime(tls_files / "ca.pem", ns=(later, later))
+
+        assert 200 == await page.status(tls=client_tls("prometheus.example", issuer=new))
+        with pytest.raises(ClientConnectionError):
+            await page.status(tls=client_tls("prometheus.example"))
+
+
 async def _certificate(page: Guarded, tls: ssl.SSLContext) -> bytes:
     port = int(page.base.rsplit(":", 1)[1].strip("/"))
     _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=tls)
@@ -226,8 +266,14 @@ async def _certificate(page: Guarded, tls: ssl.SSLContext) -> bytes:
         (TLS + "  min_version: SSL3\n", 4, "TLS12"),
         (TLS + "  client_auth_type: RequireAnyClientCert\n", 4, "RequireAndVerifyClientCert"),
         (TLS + "  client_auth_type: RequireAndVerifyClientCert\n", 4, "needs client_ca_file"),
-        (TLS + "  cipher_suites: [NONSENSE]\n", 4, "none of these"),
-        (TLS + "  curve_preferences: [X25519]\n", 4, "unknown key"),
+        (TLS + "  client_ca_file: ca.pem\n", 4, "needs client_auth_type"),
+        (TLS + f"  cipher_suites: [{SUITE}, NONSENSE]\n", 4, "'NONSENSE' is not known"),
+        (TLS + "  cipher_suites: [TLS_AES_128_GCM_SHA256]\n", 4, "min_version: TLS13"),
+        (TLS + "  curve_preferences: [X25519]\n", 4, "not supported"),
+        (TLS + "  client_ca: text\n", 4, "write client_ca_file"),
+        ("tls_server_config:\n  cert: text\n  key: text\n", 2, "write cert_file"),
+        ("rate_limit:\n  interval: 1s\n", 1, "not supported"),
+        ("http_server_config:\n  headers:\n    X-Frame-Options: any\n", 2, "deny or sameorigin"),
         ("http_server_config:\n  headers:\n    Set-Cookie: a\n", 3, "Set-Cookie"),
         ("a: b: c\n", 1, "not valid YAML"),
     ],
@@ -265,13 +311,16 @@ def test_full_file_of_the_toolkit_is_understood(tls_files: Path) -> None:
         TLS
         + "  client_auth_type: VerifyClientCertIfGiven\n  client_ca_file: ca.pem\n"
         + "  min_version: TLS12\n  max_version: TLS13\n  prefer_server_cipher_suites: false\n"
-        + "  cipher_suites: [TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256]\n"
+        + f"  cipher_suites: [{SUITE}, TLS_AES_128_GCM_SHA256]\n"
         + "http_server_config:\n  http2: true\n"
         + USERS
     )
 
     assert {"anna": HASH} == web_config.load(tls_files / "web.yml").basic_auth_users
-    assert WebGuard(tls_files / "web.yml").tls is not None
+    tls = WebGuard(tls_files / "web.yml").tls
+    assert tls is not None
+    old = {each["name"] for each in tls.context.get_ciphers() if each["protocol"] != "TLSv1.3"}
+    assert {openssl_name(SUITE)} == old
 
 
 @pytest.mark.parametrize(

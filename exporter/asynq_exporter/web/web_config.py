@@ -13,7 +13,6 @@ import logging
 import re
 import ssl
 from collections import OrderedDict
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -46,6 +45,21 @@ VERIFICATION = {
     "RequireAndVerifyClientCert": ssl.CERT_REQUIRED,
 }
 
+#: What exporter-toolkit knows and this exporter does not, with what to write instead.
+UNSUPPORTED = {
+    ("rate_limit",): "limits of requests are not supported; put a proxy in front",
+    ("tls_server_config", "cert"): "certificates in the file itself are not supported; write cert_file",
+    ("tls_server_config", "key"): "keys in the file itself are not supported; write key_file",
+    (
+        "tls_server_config",
+        "client_ca",
+    ): "certificates in the file itself are not supported; write client_ca_file",
+    ("tls_server_config", "curve_preferences"): "choosing curves is not supported; remove it",
+}
+
+#: Headers whose values exporter-toolkit limits.
+HEADER_VALUES = {"X-Frame-Options": ("deny", "sameorigin"), "X-Content-Type-Options": ("nosniff",)}
+
 #: The headers that exporter-toolkit lets a file set.
 Header = Literal[
     "Content-Security-Policy",
@@ -54,6 +68,8 @@ Header = Literal[
     "X-XSS-Protection",
     "Strict-Transport-Security",
 ]
+
+_TLS13_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 
 Version = Literal["TLS10", "TLS11", "TLS12", "TLS13"]
 
@@ -81,6 +97,13 @@ def _one_line(value: str) -> str:
     return value
 
 
+def _known_values(headers: dict[str, str]) -> dict[str, str]:
+    for name, allowed in HEADER_VALUES.items():
+        if headers.get(name, allowed[0]) not in allowed:
+            raise ValueError(f"{name} must be {' or '.join(allowed)}")
+    return headers
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -105,7 +128,9 @@ class Http(_Section):
 
     #: HTTP/1.1 is what is spoken; a client that may use HTTP/2 falls back by itself.
     http2: bool = True
-    headers: dict[Header, Annotated[str, AfterValidator(_one_line)]] = {}
+    headers: Annotated[
+        dict[Header, Annotated[str, AfterValidator(_one_line)]], AfterValidator(_known_values)
+    ] = {}
 
 
 class WebConfig(_Section):
@@ -123,6 +148,10 @@ def load(path: Path) -> WebConfig:
         SettingsError: what is wrong with it, and in which line.
     """
     document = yaml_document.read(path)
+    if asked := [
+        Problem(location=at, sentence=why) for at, why in UNSUPPORTED.items() if at in document.lines
+    ]:
+        raise document.error(asked)
     try:
         return WebConfig.model_validate(document.data)
     except ValidationError as exc:
@@ -148,9 +177,13 @@ class WebGuard:
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Lets in who may, and sends the configured headers."""
         self._refresh()
-        refusal = await self._refuse(request)
-        response = refusal or await handler(request)
-        response.headers.update({str(k): v for k, v in self._config.http_server_config.headers.items()})
+        headers = {str(name): value for name, value in self._config.http_server_config.headers.items()}
+        try:
+            response = await self._refuse(request) or await handler(request)
+        except web.HTTPException as exc:  # a page that does not exist has its headers too
+            exc.headers.update(headers)
+            raise
+        response.headers.update(headers)
         return response
 
     async def _refuse(self, request: web.Request) -> web.Response | None:
@@ -159,36 +192,37 @@ class WebGuard:
         users = self._config.basic_auth_users
         if not users:
             return None
+        user, password = _credentials(request.headers.get("Authorization", ""))
+        # A name that does not exist takes as long as one that does.
+        expected = users.get(user) or next(iter(users.values()))[:29] + "." * 31
+        key = hashlib.sha256(b"\0".join((user.encode(), expected.encode(), password))).digest()
+        # Before any limit: whoever floods us with guesses must not keep Prometheus out.
+        if key in self._remembered:
+            self._remembered.move_to_end(key)
+            return None
         if self._waiting >= MAX_WAITING:
             return web.Response(
                 status=429, text="Too many attempts to sign in.\n", headers={"Retry-After": "5"}
             )
-        if await self._is_user(request.headers.get("Authorization", ""), users):
+        if await self._check(password, expected) and user in users:
+            self._remember(key)
             return None
         return web.Response(
             status=401, text="Unauthorized\n", headers={"WWW-Authenticate": 'Basic realm="asynq-exporter"'}
         )
 
-    async def _is_user(self, authorization: str, users: Mapping[str, str]) -> bool:
-        user, password = _credentials(authorization)
-        # A name that does not exist takes as long as one that does.
-        expected = users.get(user) or next(iter(users.values()))[:29] + "." * 31
-        key = hashlib.sha256(b"\0".join((user.encode(), expected.encode(), password))).digest()
-        if key in self._remembered:
-            self._remembered.move_to_end(key)
-            return True
+    async def _check(self, password: bytes, expected: str) -> bool:
         self._waiting += 1
         try:
             async with self._checking:
-                right = await asyncio.to_thread(_matches, password, expected)
+                return await asyncio.to_thread(_matches, password, expected)
         finally:
             self._waiting -= 1
-        if right and user in users:
-            self._remembered[key] = None
-            if len(self._remembered) > MAX_REMEMBERED:
-                self._remembered.popitem(last=False)
-            return True
-        return False
+
+    def _remember(self, key: bytes) -> None:
+        self._remembered[key] = None
+        if len(self._remembered) > MAX_REMEMBERED:
+            self._remembered.popitem(last=False)
 
     def _refresh(self) -> None:
         stamp = _stamp(self._path)
@@ -212,6 +246,7 @@ class _ServerTls:
         self._path = path
         self._tls = tls
         self._cert, self._key = path.parent / tls.cert_file, path.parent / tls.key_file
+        self._authority = path.parent / tls.client_ca_file if tls.client_ca_file is not None else None
         #: What the sockets were opened with; each handshake moves on to the current one.
         self.context = self._current = self._make()
         self._stamps = self._look()
@@ -234,19 +269,33 @@ class _ServerTls:
         if not tls.prefer_server_cipher_suites:
             context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
         if tls.cipher_suites:
-            try:
-                context.set_ciphers(":".join(map(openssl_name, tls.cipher_suites)))
-            except ssl.SSLError as exc:
-                raise self._error("cipher_suites", "none of these is known here") from exc
+            self._choose_suites(context)
         self._load_pair(context)
         context.verify_mode = VERIFICATION[tls.client_auth_type]
-        if tls.client_ca_file is not None:
-            self._load_authority(context, self._path.parent / tls.client_ca_file)
-        elif context.verify_mode is not ssl.CERT_NONE:
+        if self._authority is None and context.verify_mode is not ssl.CERT_NONE:
             raise self._error("client_auth_type", f"{tls.client_auth_type} needs client_ca_file too")
+        if self._authority is not None:
+            # Ignored, it would let a user believe that clients are checked.
+            if context.verify_mode is ssl.CERT_NONE:
+                raise self._error(
+                    "client_ca_file", "needs client_auth_type too; write RequireAndVerifyClientCert"
+                )
+            self._load_authority(context, self._authority)
         if tls.client_allowed_sans and context.verify_mode is not ssl.CERT_REQUIRED:
             raise self._error("client_allowed_sans", "needs client_auth_type: RequireAndVerifyClientCert")
         return context
+
+    def _choose_suites(self, context: ssl.SSLContext) -> None:
+        # TLS 1.3 chooses for itself; shortened, its names would be those of weak suites of TLS 1.2.
+        names = [name for name in self._tls.cipher_suites if name not in _TLS13_SUITES]
+        for name in names:
+            try:
+                context.set_ciphers(openssl_name(name))
+            except ssl.SSLError as exc:  # of a list OpenSSL drops what it does not know without a word
+                raise self._error("cipher_suites", f"{name!r} is not known here") from exc
+        if not names:
+            raise self._error("cipher_suites", "names none of TLS 1.2; write min_version: TLS13 instead")
+        context.set_ciphers(":".join(map(openssl_name, names)))
 
     def _load_pair(self, context: ssl.SSLContext) -> None:
         try:
@@ -287,7 +336,7 @@ class _ServerTls:
         connection.context = self._current
 
     def _look(self) -> tuple[Any, ...]:
-        return _stamp(self._cert), _stamp(self._key)
+        return tuple(_stamp(path) for path in (self._cert, self._key, self._authority) if path is not None)
 
 
 def openssl_name(go_name: str) -> str:
