@@ -194,7 +194,7 @@ def test_config_check_tells_every_mistake(tmp_path: Path) -> None:
     path = tmp_path / "config.yml"
     path.write_text("redis:\n  urll: x\nqueues:\n  max: many\n  profiles: {mine: {}}\n")
 
-    done = run("config", "check", str(path))
+    done = run("config", "check", ASYNQ_CONFIG_FILE=str(path))
 
     assert 2 == done.returncode
     assert [f"asynq-exporter: error: {path}:{line}: " for line in (2, 4, 5)] == [

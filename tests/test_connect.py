@@ -137,8 +137,8 @@ async def test_tls_verifies_both_sides(tls_redis: int, tmp_path: Path) -> None:
     ]
 
 
-async def test_tls_file_may_vanish_and_return(tls_redis: int, tmp_path: Path) -> None:
-    """Renewal in two steps costs the scans between them, with a word why, and no restart."""
+async def test_tls_files_are_read_anew(tls_redis: int, tmp_path: Path) -> None:
+    """A file that vanishes, changes and returns costs the scans between, with a word why, and no restart."""
     settings = settings_of(
         redis_url=f"rediss://127.0.0.1:{tls_redis}/0",
         redis_tls_ca__file=str(tmp_path / "ca.pem"),
@@ -149,16 +149,21 @@ async def test_tls_file_may_vanish_and_return(tls_redis: int, tmp_path: Path) ->
     client = connect.make_redis(settings)
     scanner = Scanner(client, catalog.documented())
     found = [await scanner.scan(timeout_seconds=5)]
-    for old, new in (("ca.pem", "away.pem"), ("away.pem", "ca.pem")):
-        (tmp_path / old).rename(tmp_path / new)
+    file, good = tmp_path / "ca.pem", (tmp_path / "ca.pem").read_bytes()
+    for content in (None, trustme.CA().cert_pem.bytes(), good):
+        if content is None:
+            file.unlink()
+        else:
+            file.write_bytes(content)
         await scanner.close()
         await client.connection_pool.disconnect()
         found.append(await scanner.scan(timeout_seconds=5))
     await scanner.close()
     await client.aclose()
 
-    assert [True, False, True] == [snapshot.up for snapshot in found]
-    assert "--redis.tls.ca-file" in found[1].error
+    assert [True, False, False, True] == [snapshot.up for snapshot in found]
+    assert "--redis.tls.ca-file: cannot read" in found[1].error
+    assert "certificate verify failed" in found[2].error
 
 
 @pytest.mark.parametrize(("password", "up"), [("hunter2", 1), ("hunter3", 0)])

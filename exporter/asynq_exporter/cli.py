@@ -240,7 +240,6 @@ def main() -> NoReturn:
         code = _fail(str(exc), START_ERROR)
     except OSError as exc:  # as when the disk that standard output goes to is full
         code = _fail(f"cannot go on: {exc}", START_ERROR)
-        _forget_output()
     except (KeyboardInterrupt, click.Abort):
         code = 130  # as a shell reports SIGINT
     sys.exit(code or 0)
@@ -301,12 +300,6 @@ def _fail(sentence: str, code: int) -> int:
 def _one_line(text: str) -> str:
     # Whatever a value may hold.
     return " ".join(logs.clean(text).splitlines())
-
-
-def _forget_output() -> None:
-    """Keeps Python from trying once more, when it ends, to write what could not be written."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(nowhere, sys.stdout.fileno())
 
 
 def _scenarios() -> Mapping[str, str]:

@@ -14,7 +14,7 @@ from redis.asyncio.connection import AbstractConnection, Connection, SSLConnecti
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
-from redis.exceptions import AuthenticationError, ConnectionError, ResponseError  # noqa: A004 - not Python's
+from redis.exceptions import AuthenticationError, ResponseError
 
 from asynq_exporter import text_file
 from asynq_exporter.settings import Settings, SettingsError
@@ -141,15 +141,10 @@ class _TlsConnection(SSLConnection):
         self._server_name = server_name
 
     def _connection_arguments(self) -> Mapping[str, Any]:
-        try:
-            context = self._files.context()
-        except SettingsError as exc:
-            # By now the exporter runs: to its scans this is a Redis that cannot be reached.
-            raise ConnectionError(str(exc)) from exc
         return {
             "host": self.host,
             "port": self.port,
-            "ssl": context,
+            "ssl": self._files.context(),
             "server_hostname": self._server_name or self.host,
         }
 
