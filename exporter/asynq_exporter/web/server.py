@@ -7,6 +7,8 @@ import os
 import signal
 import socket
 import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aiohttp import web
 
@@ -15,7 +17,9 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.options import Address
 from asynq_exporter.settings import Settings, StartupError
 from asynq_exporter.web.app import create_app
-from asynq_exporter.web.web_config import WebGuard
+
+if TYPE_CHECKING:
+    from asynq_exporter.web.web_config import WebGuard
 
 logger = logging.getLogger(__name__)
 
@@ -40,7 +44,7 @@ def run(settings: Settings, catalog: Catalog) -> int:
 
 
 async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
-    guard = WebGuard(settings.web_config_file) if settings.web_config_file else None
+    guard = _guard(settings.web_config_file) if settings.web_config_file else None
     app = create_app(
         settings,
         catalog,
@@ -67,6 +71,12 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
     finally:
         await runner.cleanup()
     return 0
+
+
+def _guard(path: Path) -> "WebGuard":
+    from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415 -- pydantic and bcrypt take long
+
+    return WebGuard(path)
 
 
 async def start(
