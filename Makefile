@@ -28,6 +28,7 @@ lint: .venv/.dev  ## check style, types, floors and the bundle
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python tools/lint_bundle.py
+	$(BIN)/python -m pytest -q tests/bundle/test_rules.py tests/bundle/test_dashboards_linter.py
 
 format: .venv/.dev  ## rewrite sources into the house style
 	$(BIN)/ruff check --fix .
