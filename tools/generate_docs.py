@@ -4,8 +4,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from asynq_exporter import reference
 from asynq_exporter.metrics import reference as metrics_reference
+from asynq_exporter.settings import reference
 
 ROOT = Path(__file__).parents[1]
 

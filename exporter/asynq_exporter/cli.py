@@ -15,7 +15,6 @@ import click
 
 from asynq_exporter import __version__, logs
 from asynq_exporter.core.catalog import Catalog, documented
-from asynq_exporter.options import Option
 from asynq_exporter.settings import (
     FILES,
     OPTIONS,
@@ -30,7 +29,8 @@ from asynq_exporter.settings import (
     resolve,
     value_of,
 )
-from asynq_exporter.spelling import suggestion
+from asynq_exporter.settings.options import Option
+from asynq_exporter.settings.spelling import suggestion
 
 PROGRAM = "asynq-exporter"
 
@@ -269,7 +269,7 @@ def _config_file(
     given = find(option, flags=flags, environment=environment, file={})
     if given is None:
         return {}, documented()
-    from asynq_exporter import config_file  # noqa: PLC0415
+    from asynq_exporter.settings import config_file  # noqa: PLC0415
 
     loaded = config_file.load(value_of(option, given))
     return loaded.options, loaded.catalog

@@ -16,9 +16,8 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ResponseError
 
-from asynq_exporter import text_file
-from asynq_exporter.settings import Settings, SettingsError
-from asynq_exporter.text_file import TextFileError
+from asynq_exporter.settings import Settings, SettingsError, text_file
+from asynq_exporter.settings.text_file import TextFileError
 
 CLIENT_NAME = "asynq-exporter"
 

@@ -8,7 +8,7 @@ from typing import Any, TextIO
 
 import structlog
 
-from asynq_exporter.redis_url import mask
+from asynq_exporter.settings.redis_url import mask
 
 #: Flag value -> level.
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}

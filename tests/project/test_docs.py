@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from asynq_exporter import reference
 from asynq_exporter.metrics import reference as metrics_reference
-from asynq_exporter.settings import OPTIONS
+from asynq_exporter.settings import OPTIONS, reference
 
 ROOT = Path(__file__).parents[2]
 

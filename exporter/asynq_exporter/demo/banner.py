@@ -8,8 +8,8 @@ from collections.abc import Iterable
 
 from asynq_exporter.demo.redis_server import EmbeddedRedis
 from asynq_exporter.demo.scenarios import GOOD_DAY, LEAD_SECONDS, SCENARIOS, TABLE
-from asynq_exporter.options import Address
 from asynq_exporter.settings import Settings
+from asynq_exporter.settings.options import Address
 
 #: Hosts that listen on every interface; a browser on this machine finds them under this name.
 EVERYWHERE = ("", "0.0.0.0", "::")  # noqa: S104 - to be recognised, not to listen on

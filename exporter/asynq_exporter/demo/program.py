@@ -24,10 +24,10 @@ from asynq_exporter.demo.redis_server import EmbeddedRedis
 from asynq_exporter.demo.routine import side_by_side
 from asynq_exporter.demo.scenarios import TABLE, Stage, direct
 from asynq_exporter.demo.scheduler import Scheduler
-from asynq_exporter.options import Address
-from asynq_exporter.redis_url import RedisUrl
 from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import OPTIONS, REDIS, TLS, Settings, StartupError
+from asynq_exporter.settings.options import Address
+from asynq_exporter.settings.redis_url import RedisUrl
 from asynq_exporter.web import server
 from asynq_exporter.web.app import create_app
 

@@ -14,8 +14,8 @@ from aiohttp import web
 
 from asynq_exporter import __version__, connect
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.options import Address
 from asynq_exporter.settings import Settings, StartupError
+from asynq_exporter.settings.options import Address
 from asynq_exporter.web.app import create_app
 
 if TYPE_CHECKING:

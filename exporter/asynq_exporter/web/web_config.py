@@ -21,9 +21,8 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from asynq_exporter import yaml_document
-from asynq_exporter.settings import SettingsError
-from asynq_exporter.yaml_document import Problem
+from asynq_exporter.settings import SettingsError, yaml_document
+from asynq_exporter.settings.yaml_document import Problem
 
 logger = logging.getLogger(__name__)
 

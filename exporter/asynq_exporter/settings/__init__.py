@@ -11,9 +11,9 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from asynq_exporter import options
-from asynq_exporter.options import Address, Option, Secret, option
-from asynq_exporter.redis_url import HIGHEST_DB, RedisUrl
+from asynq_exporter.settings import options
+from asynq_exporter.settings.options import Address, Option, Secret, option
+from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"

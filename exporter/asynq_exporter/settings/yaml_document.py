@@ -11,10 +11,9 @@ from typing import Any, get_args
 
 import yaml
 
-from asynq_exporter import text_file
-from asynq_exporter.settings import SettingsError
-from asynq_exporter.spelling import suggestion
-from asynq_exporter.text_file import TextFileError
+from asynq_exporter.settings import SettingsError, text_file
+from asynq_exporter.settings.spelling import suggestion
+from asynq_exporter.settings.text_file import TextFileError
 
 #: More than a thousand queue profiles fit; parsing as much takes a second or two.
 MAX_BYTES = 256 * 1024

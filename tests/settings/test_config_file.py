@@ -4,10 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from asynq_exporter import config_file
 from asynq_exporter.core.catalog import documented
-from asynq_exporter.settings import SettingsError, resolve
-from asynq_exporter.yaml_document import MAX_BYTES
+from asynq_exporter.settings import SettingsError, config_file, resolve
+from asynq_exporter.settings.yaml_document import MAX_BYTES
 
 FULL = """\
 redis:

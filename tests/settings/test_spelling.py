@@ -3,7 +3,7 @@
 import pytest
 
 from asynq_exporter.settings import OPTIONS
-from asynq_exporter.spelling import meant, suggestion
+from asynq_exporter.settings.spelling import meant, suggestion
 
 FLAGS = [f"--{option.flag}" for option in OPTIONS.values() if option.flag]
 

@@ -25,12 +25,11 @@ from pydantic import (
     field_validator,
 )
 
-from asynq_exporter import yaml_document
 from asynq_exporter.core import catalog
 from asynq_exporter.core.errors import CatalogError
-from asynq_exporter.settings import OPTIONS, Given
-from asynq_exporter.spelling import suggestion
-from asynq_exporter.yaml_document import Document, Location, Problem
+from asynq_exporter.settings import OPTIONS, Given, yaml_document
+from asynq_exporter.settings.spelling import suggestion
+from asynq_exporter.settings.yaml_document import Document, Location, Problem
 
 #: Where the parts that are no options stand.
 PROFILES = ("queues", "profiles")

@@ -6,14 +6,14 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
-from asynq_exporter.config_file import Backpressure, Ladder, Profile, Texts, Thresholds
-from asynq_exporter.options import Option
 from asynq_exporter.settings import OPTIONS
+from asynq_exporter.settings.config_file import Backpressure, Ladder, Profile, Texts, Thresholds
+from asynq_exporter.settings.options import Option
 
 INTRODUCTION = """\
 # Configuration
 
-Made from the declarations in `asynq_exporter.settings` and `asynq_exporter.config_file` by `make docs`; a test compares.
+Made from the declarations in `asynq_exporter.settings` and `asynq_exporter.settings.config_file` by `make docs`; a test compares.
 
 Every option has a flag and an environment variable, and its flag without dashes is its key in the config file: `--redis.url`, `ASYNQ_REDIS_URL`
 and `redis: {url: …}` are one. A flag beats the environment, which beats the config file, which beats the default. In the environment several

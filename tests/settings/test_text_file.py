@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from asynq_exporter import text_file
-from asynq_exporter.text_file import TextFileError
+from asynq_exporter.settings import text_file
+from asynq_exporter.settings.text_file import TextFileError
 
 
 def test_text_is_read_without_its_mark(tmp_path: Path) -> None:

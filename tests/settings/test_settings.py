@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from asynq_exporter.options import parse_duration, show_duration
-from asynq_exporter.redis_url import RedisUrl, mask
 from asynq_exporter.settings import OPTIONS, Given, Settings, SettingsError, resolve
+from asynq_exporter.settings.options import parse_duration, show_duration
+from asynq_exporter.settings.redis_url import RedisUrl, mask
 
 
 def test_defaults_are_those_of_a_prometheus_exporter() -> None:

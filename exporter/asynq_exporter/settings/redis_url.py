@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Self
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
-from asynq_exporter.options import check_host
+from asynq_exporter.settings.options import check_host
 
 DEFAULT_PORT = 6379
 
