@@ -13,6 +13,9 @@ from asynq_exporter.metrics.family import Block, Family, Metric
 #: Numbers that are met most often, printed.
 SMALL = tuple(f"{number}.0" for number in range(1024))
 
+#: Lines of single samples kept; their labels may come and go, as task types do.
+MAX_SINGLE_HEADS = 4096
+
 #: From here on prometheus_client, like Go, writes an exponent.
 EXPONENT_FROM = 1_000_000
 
@@ -42,7 +45,8 @@ class Printer:
         """`label` turns a queue name into the text of its label."""
         self._openmetrics = format_ is Format.OPENMETRICS
         self._label = label
-        self._headers: dict[Metric, str] = {}
+        self._headers: dict[tuple[str, str], str] = {}
+        self._single_heads: dict[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...] | None], str] = {}
         self._lines: dict[tuple[str, tuple[tuple[str, str], ...]], _Lines] = {}
 
     def print(self, families: Iterable[Family]) -> str:
@@ -55,7 +59,8 @@ class Printer:
         return "".join(parts)
 
     def _header(self, metric: Metric) -> str:
-        header = self._headers.get(metric)
+        key = (metric.name, metric.help)
+        header = self._headers.get(key)
         if header is None:
             # OpenMetrics names the family of a counter without `_total`.
             name = metric.name.removesuffix("_total") if self._counter_in_openmetrics(metric) else metric.name
@@ -63,15 +68,17 @@ class Printer:
             if self._openmetrics:
                 text = text.replace('"', r"\"")
             header = f"# HELP {name} {text}\n# TYPE {name} {metric.kind}\n"
-            self._headers[metric] = header
+            self._headers[key] = header
         return header
 
     def _counter_in_openmetrics(self, metric: Metric) -> bool:
         return self._openmetrics and metric.kind == "counter"
 
     def _block(self, metric: Metric, block: Block) -> str:
-        lines = self._lines_of(metric, block)
         values = block.values
+        if len(values) == 1:
+            return "" if values[0] is None else f"{self._head_of(metric, block)}{number(values[0])}\n"
+        lines = self._lines_of(metric, block)
         if None in values:
             return "".join(
                 [
@@ -82,11 +89,17 @@ class Printer:
             )
         return lines.template % tuple(numbers(values))  # type: ignore[arg-type]  # none is None
 
+    def _head_of(self, metric: Metric, block: Block) -> str:
+        key = (metric.name, block.labels, block.queues)
+        head = self._single_heads.get(key)
+        if head is None:
+            if len(self._single_heads) >= MAX_SINGLE_HEADS:
+                self._single_heads.clear()
+            (head,) = self._heads(metric, block)
+            self._single_heads[key] = head
+        return head
+
     def _lines_of(self, metric: Metric, block: Block) -> _Lines:
-        if (
-            len(block.values) == 1
-        ):  # such blocks may have labels that come and go; what is kept must stay bounded
-            return self._make_lines(metric, block)
         key = (metric.name, block.labels)
         lines = self._lines.get(key)
         if lines is None or lines.queues is not block.queues:
