@@ -4,14 +4,15 @@ import time
 
 import redis
 
-from asynq_exporter.core import keys
+from asynq_exporter.core import catalog, keys
 
 
 def fill(port: int, queues: int, tasks: int) -> list[str]:
     """Fills an empty Redis; the names of the queues."""
     client = redis.Redis(port=port)
     client.flushall()
-    names = [f"queue-{number:05}" for number in range(queues)]
+    # The documented ones first: we show those in any case, so that both exporters read the same queues.
+    names = [*catalog.documented().queues, *(f"queue-{number:05}" for number in range(queues))][:queues]
     now = time.time()
     for start in range(0, queues, 100):
         pipe = client.pipeline(transaction=False)
