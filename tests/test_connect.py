@@ -15,9 +15,9 @@ from asynq_exporter.core import catalog, keys
 from asynq_exporter.scan.scanner import Scanner
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.settings import Settings, SettingsError, resolve
-from tests.bundle.test_dashboards_live import running
 from tests.conftest import RedisServer, free_port, need_tool, start_redis, wait_until
 from tests.interop.serving import COMMAND
+from tests.processes import running
 
 
 async def scan(settings: Settings) -> Snapshot:

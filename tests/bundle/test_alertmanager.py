@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 from tests.bundle.rules import ROOT
-from tests.bundle.test_dashboards_live import running
 from tests.conftest import free_port, need_tool, wait_until
+from tests.processes import running
 
 FOLDER = ROOT / "prometheus" / "alertmanager"
 CONFIG = FOLDER / "alertmanager.yml"

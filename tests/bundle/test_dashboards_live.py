@@ -5,11 +5,8 @@ Grafana itself is not needed: a query is asked as Grafana asks it when everythin
 
 import json
 import math
-import signal
-import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,12 +20,12 @@ import yaml
 from tests.bundle import dashboards
 from tests.bundle.dashboards import ROOT, Dashboard, Query, in_english
 from tests.conftest import free_port, need_tool, wait_until
+from tests.processes import running
 
 #: So that a minute of history is enough, and the test short.
 INTERVAL = "1s"
 #: Until the demo has a history: retries, archived tasks, a sample of the memory, rates over two scrapes.
 PATIENCE_SECONDS = 120.0
-STOP_SECONDS = 20.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,29 +107,6 @@ def rule_files(folder: Path) -> list[str]:
         (folder / name).write_text(yaml.safe_dump(rules), encoding="utf-8")
         names.append(str(folder / name))
     return names
-
-
-@contextmanager
-def running(command: Sequence[str], log: Path) -> Iterator[Callable[[], bool]]:
-    """Runs a program until the block ends; the check that is handed over fails once it is gone."""
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, stdout=output, stderr=output, cwd=ROOT) as process,
-    ):
-
-        def alive() -> bool:
-            assert process.poll() is None, log.read_text(encoding="utf-8", errors="replace")[-2000:]
-            return True
-
-        try:
-            yield alive
-            alive()
-        finally:
-            process.send_signal(signal.SIGTERM)
-            try:
-                process.wait(STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                process.kill()
 
 
 def test_no_panel_is_empty(prometheus: Prometheus) -> None:

@@ -16,8 +16,8 @@ from urllib.request import urlopen
 
 import yaml
 
-from tests.bundle.test_dashboards_live import running
 from tests.conftest import free_port, need_tool
+from tests.processes import running
 
 ROOT = Path(__file__).parents[2]
 

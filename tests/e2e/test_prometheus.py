@@ -15,9 +15,9 @@ import trustme
 import yaml
 
 from asynq_exporter.core import keys
-from tests.bundle.test_dashboards_live import running
 from tests.conftest import RedisServer, free_port, need_tool, wait_until
 from tests.interop.serving import COMMAND, serve
+from tests.processes import running
 
 
 @contextmanager
