@@ -57,6 +57,7 @@ async def test_hostile_names_are_only_text(site: Site, redis_sync: "redis.Redis"
     assert "&lt;script&gt;" in answer.text
     assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
     assert "nosniff" == answer.headers["X-Content-Type-Options"]
+    assert "asynq-exporter" == answer.headers["Server"]
 
 
 async def test_page_in_a_browser(site: Site, redis_sync: "redis.Redis") -> None:

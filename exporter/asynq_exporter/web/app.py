@@ -119,5 +119,7 @@ def create_app(
 
 
 async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    # Which library serves, in which version, is nobody's business.
+    response.headers["Server"] = "asynq-exporter"
     for name, value in SECURITY_HEADERS.items():
         response.headers.setdefault(name, value)
