@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.conftest import free_port, wait_until
+from tests.conftest import WAIT_SECONDS, free_port, wait_until
 from tests.interop.exposition import Scrape, scrape
 
 STOP_SECONDS = 20.0
@@ -67,9 +67,11 @@ class Demo:
         with urllib.request.urlopen(self.url + path, timeout=10) as answer:
             return str(answer.read().decode())
 
-    def wait_for(self, condition: Callable[[Scrape], bool], *, what: str) -> None:
+    def wait_for(
+        self, condition: Callable[[Scrape], bool], *, what: str, seconds: float = WAIT_SECONDS
+    ) -> None:
         """Waits until its metrics are so."""
-        wait_until(lambda: condition(self.scrape()), what=what)
+        wait_until(lambda: condition(self.scrape()), what=what, seconds=seconds)
 
     def toggle(self) -> None:
         """Ends the incident, or begins it anew."""

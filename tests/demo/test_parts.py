@@ -4,9 +4,12 @@ import asyncio
 from random import Random
 
 import pytest
+from redis.asyncio import Redis
 
 from asynq_exporter.core import messages
+from asynq_exporter.core.breakers import Breakers
 from asynq_exporter.core.catalog import document
+from asynq_exporter.core.policies.breaker import BreakerState
 from asynq_exporter.demo import breakers, jobs
 from asynq_exporter.demo.program import demo_settings, run
 from asynq_exporter.demo.routine import every, side_by_side
@@ -16,19 +19,23 @@ from asynq_exporter.settings import Settings, StartupError, resolve
 
 
 @pytest.mark.parametrize(
-    ("elapsed", "state"),
-    [(0, "CLOSED"), (120, "OPEN"), (149, "OPEN"), (150, "HALF_OPEN"), (155, "CLOSED"), (420, "OPEN")],
+    ("elapsed", "down"), [(0, False), (120, True), (129, True), (130, False), (425, True)]
 )
-def test_breaker_opens_for_half_a_minute(elapsed: float, state: str) -> None:
-    """Open for 30 s and half-open for 5 s: less than the two minutes after which an alert fires."""
-    assert breakers.state(elapsed, 120.0, platform_down=False) == state
+def test_dependency_has_its_bad_seconds(elapsed: float, down: bool) -> None:
+    """Long enough to open its breaker, over before that tries again; and in every cycle."""
+    (platform,) = [one for one in breakers.DEPENDENCIES if one.name == "video platform"]
+
+    assert down is platform.is_down(elapsed, platform_down=False)
+    assert platform.is_down(elapsed, platform_down=True)
 
 
-def test_breaker_stays_open_while_the_platform_is_down() -> None:
-    """Every probe of a half-open breaker fails."""
-    states = {breakers.state(second, None, platform_down=True) for second in range(100)}
+async def test_breaker_of_a_dependency_opens(redis_client: Redis) -> None:
+    """Calls that fail open the breaker that the exporter shows."""
+    shared = Breakers(redis_client)
+    for _ in range(6):
+        await breakers.call(shared, breakers.DEPENDENCIES[0], down=True)
 
-    assert states == {"OPEN", "HALF_OPEN"}
+    assert (await shared.get("service", "service_1")).state is BreakerState.OPEN
 
 
 @pytest.mark.parametrize(

@@ -136,5 +136,6 @@ def test_scenario_shows_and_ends(name: str, demos: dict[str, Demo]) -> None:
     assert "The incident begins" in demo.out.read_text()
 
     demo.toggle()
-    demo.wait_for(EXPECTED[name].after, what=f"the metrics show the end of {name}")
+    # A breaker that has just opened stays so for half a minute.
+    demo.wait_for(EXPECTED[name].after, what=f"the metrics show the end of {name}", seconds=60)
     demo.stop()

@@ -10,7 +10,17 @@ AsynqError
 │   ├── QueueNotFoundError   ErrQueueNotFound
 │   └── TaskNotFoundError    ErrTaskNotFound
 ├── FailedPreconditionError  the thing exists but its state forbids the operation
-│   └── QueueNotEmptyError   ErrQueueNotEmpty
+│   ├── QueueNotEmptyError   ErrQueueNotEmpty
+│   ├── QueueActiveError     tasks of the queue are running
+│   └── WrongStateError      the task is in another state than the operation needs
+│       ├── TaskActiveError      a worker has it: cancel it instead
+│       ├── TaskNotActiveError   no worker has it: there is nothing to cancel
+│       ├── AlreadyPendingError  it waits to run already
+│       ├── AlreadyArchivedError it is in the archive already
+│       ├── NotScheduledError    only a scheduled task may change
+│       ├── UnknownStateError    its state is no word of asynq, or missing
+│       └── TaskMisplacedError   it is not where its state says, such as in a set being aggregated
+├── CircuitOpenError         a circuit breaker refuses requests for now
 ├── CorruptMessageError      bytes in Redis that are no message of asynq
 ├── UnavailableError         Redis cannot be reached, or refuses to work for now
 └── InternalError            a script met a state that asynq never makes
@@ -86,6 +96,70 @@ class QueueNotEmptyError(FailedPreconditionError):
     """ErrQueueNotEmpty: the queue still holds tasks."""
 
     code = "queue_not_empty"
+
+
+class QueueActiveError(FailedPreconditionError):
+    """Tasks of the queue are running, so it cannot be deleted, not even by force."""
+
+    code = "queue_active"
+
+
+class WrongStateError(FailedPreconditionError):
+    """The task is in another state than the operation needs; `state` is the word in its hash."""
+
+    code = "wrong_state"
+
+    def __init__(self, message: str, *, state: str) -> None:
+        super().__init__(message)
+        self.state = state
+
+
+class TaskActiveError(WrongStateError):
+    """A worker has the task: cancel it instead."""
+
+    code = "task_active"
+
+
+class TaskNotActiveError(WrongStateError):
+    """No worker has the task, so there is nothing to cancel."""
+
+    code = "task_not_active"
+
+
+class AlreadyPendingError(WrongStateError):
+    """The task waits to run already."""
+
+    code = "already_pending"
+
+
+class AlreadyArchivedError(WrongStateError):
+    """The task is in the archive already."""
+
+    code = "already_archived"
+
+
+class NotScheduledError(WrongStateError):
+    """Only the payload of a scheduled task may change."""
+
+    code = "not_scheduled"
+
+
+class UnknownStateError(WrongStateError):
+    """The state in the hash is no word of asynq, or there is none."""
+
+    code = "unknown_state"
+
+
+class TaskMisplacedError(WrongStateError):
+    """The task is not where its state says, such as in a set that is being aggregated."""
+
+    code = "task_misplaced"
+
+
+class CircuitOpenError(AsynqError):
+    """A circuit breaker refuses requests for now (guide section 4.1)."""
+
+    code = "circuit_open"
 
 
 class CorruptMessageError(AsynqError):

@@ -1,60 +1,68 @@
-"""Circuit breakers to look at.
-
-A stand-in: the policy that opens and closes them belongs to the core, and this module goes when it is there.
-Until then the state follows the time of day, in the form that the scan reads: `STATE failures unix-seconds`.
-"""
+"""Calls to services and platforms that the workload leans on, each behind its circuit breaker."""
 
 import asyncio
+import contextlib
+from dataclasses import dataclass
 
 from redis.asyncio import Redis
 
-from asynq_exporter.core import keys
-from asynq_exporter.core.clock import SystemClock
-from asynq_exporter.core.messages import NANOSECONDS
+from asynq_exporter.core.breakers import PLATFORM, SERVICE, Breakers
+from asynq_exporter.core.errors import CircuitOpenError
 from asynq_exporter.demo.routine import every
 from asynq_exporter.demo.scenarios import Stage
 
-#: Field of the hash -> when in its cycle it opens; None never does on a good day.
-BREAKERS: dict[str, float | None] = {
-    "service:service_1": None,
-    "service:service_2": 200.0,
-    "platform:video platform": 120.0,
-}
-
+#: Even a good day has its bad minutes: one cycle of them.
 CYCLE_SECONDS = 300.0
 
-#: The guide's numbers (4.1): open for 30 s, then a few attempts.
-OPEN_SECONDS = 30.0
-HALF_OPEN_SECONDS = 5.0
-FAILURES = 5
-
-WRITE_SECONDS = 2.0
+CALL_SECONDS = 1.0
 
 
-def state(elapsed_seconds: float, opens_at: float | None, *, platform_down: bool) -> str:
-    """The state of a breaker some time after the start of the demo."""
-    if platform_down:
-        return "OPEN" if elapsed_seconds % (OPEN_SECONDS + HALF_OPEN_SECONDS) < OPEN_SECONDS else "HALF_OPEN"
-    if opens_at is None:
-        return "CLOSED"
-    since = elapsed_seconds % CYCLE_SECONDS - opens_at
-    if 0 <= since < OPEN_SECONDS:
-        return "OPEN"
-    return "HALF_OPEN" if OPEN_SECONDS <= since < OPEN_SECONDS + HALF_OPEN_SECONDS else "CLOSED"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dependency:
+    """Something that is called."""
+
+    scope: str
+    name: str
+    #: When in a cycle it is down, in seconds; never where both are equal.
+    down_from: float = 0.0
+    down_until: float = 0.0
+
+    def is_down(self, elapsed_seconds: float, *, platform_down: bool) -> bool:
+        """Whether a call fails some time after the start of the demo."""
+        if platform_down:
+            return True
+        return self.down_from <= elapsed_seconds % CYCLE_SECONDS < self.down_until
+
+
+DEPENDENCIES = (
+    Dependency(scope=SERVICE, name="service_1"),
+    # Long enough for five failures in a row, and over when the breaker tries again.
+    Dependency(scope=SERVICE, name="service_2", down_from=200.0, down_until=210.0),
+    Dependency(scope=PLATFORM, name="video platform", down_from=120.0, down_until=130.0),
+)
+
+
+class CallFailedError(Exception):
+    """The called one did not answer."""
+
+
+async def call(breakers: Breakers, dependency: Dependency, *, down: bool) -> None:
+    """One call, if its breaker lets it."""
+    with contextlib.suppress(CallFailedError, CircuitOpenError):
+        async with breakers.guard(dependency.scope, dependency.name):
+            if down:
+                raise CallFailedError
 
 
 async def run(redis: Redis, stage: Stage) -> None:
-    """Writes the states, for ever."""
+    """Calls them all, for ever."""
     started = asyncio.get_running_loop().time()
-    clock = SystemClock()
+    breakers = Breakers(redis)
 
-    async def write() -> None:
+    async def call_all() -> None:
         elapsed = asyncio.get_running_loop().time() - started
-        now = clock.now_ns() // NANOSECONDS
-        fields = []
-        for name, opens_at in BREAKERS.items():
-            word = state(elapsed, opens_at, platform_down=stage.now.platform_down)
-            fields += [name, f"{word} {0 if word == 'CLOSED' else FAILURES} {now}"]
-        await redis.hset(keys.CIRCUIT_BREAKERS, items=fields)
+        for dependency in DEPENDENCIES:
+            down = dependency.is_down(elapsed, platform_down=stage.now.platform_down)
+            await call(breakers, dependency, down=down)
 
-    await every(WRITE_SECONDS, write)
+    await every(CALL_SECONDS, call_all)
