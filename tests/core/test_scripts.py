@@ -20,7 +20,7 @@ def test_head_names_what_the_script_takes(name: str) -> None:
     text = files("asynq_exporter.core.scripts").joinpath(f"{name}.lua").read_text(encoding="utf-8")
     head, _, code = text.partition("\n\n")
     assert all(line.startswith("--") for line in head.splitlines())
-    assert re.search(r"\(wire section [34]\.", head)
+    assert re.search(r"\((wire section [34]\.|guide section )", head)
     assert re.search(r"^-- Returns ", head, re.MULTILINE)
     used = set(re.findall(r"(?:KEYS|ARGV)\[\d+\]", code))
     documented = set(re.findall(r"(?:KEYS|ARGV)\[\d+\]", head))
@@ -36,7 +36,7 @@ async def test_every_script_compiles(redis_client: AsyncRedis) -> None:
 
 
 def test_script_of_its_own_for_every_operation() -> None:
-    """The scripts of wire sections 3 and 4; 3.17, 3.26-3.28 and most of 4 are plain commands."""
+    """The scripts of wire sections 3 and 4, and one for the circuit breakers; the rest are plain commands."""
     assert set(all_scripts()) == {
         *("enqueue", "enqueue_unique", "schedule", "schedule_unique", "add_to_group", "add_to_group_unique"),
         *("dequeue", "done", "done_unique", "mark_complete", "mark_complete_unique", "requeue", "retry"),
@@ -47,6 +47,7 @@ def test_script_of_its_own_for_every_operation() -> None:
         *("list_tasks", "scan_tasks", "read_task", "read_workers"),
         *("run_task", "archive_task", "delete_task", "update_payload"),
         *("run_many", "archive_many", "delete_many", "trim_archive", "delete_queue"),
+        "swap_field",
     }
 
 

@@ -1,8 +1,8 @@
 """Circuit breakers that all processes share through one hash in Redis (guide section 4.1).
 
-What is decided stands in `policies.breaker`. Here a decision is written only if the breaker is still as it was
-when the decision was made; else it is made anew. So every process, and the exporter, sees one truth, and each
-change of state is made, and logged, by exactly one.
+What is decided stands in `policies.breaker`. Here a decision is written only if the breaker is still as it
+was when the decision was made; else it is made anew. So every process, and the exporter, sees one truth, and
+each change of state is made, and logged, by exactly one.
 """
 
 import logging

@@ -1,4 +1,4 @@
--- Changes a field of a hash, if it still has the value that the change was made from.
+-- Changes a field of a hash, if it still has the value that the change was made from (guide section 4.1).
 --
 -- KEYS[1]  hash
 -- ARGV[1]  field
