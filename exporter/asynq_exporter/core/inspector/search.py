@@ -1,7 +1,6 @@
 """Looks for tasks by type and error text, a bounded stretch at a time."""
 
 import base64
-import binascii
 import json
 from dataclasses import dataclass
 from typing import Any
@@ -141,12 +140,10 @@ def _place(cursor: str | None, *, is_list: bool) -> _Place:
         return _Place()
     try:
         offset, task_id, score = json.loads(base64.b64decode(cursor, altchars=b"-_", validate=True))
-        place = _Place(int(offset), bytes.fromhex(task_id), str(score))
-        valid = 0 < place.offset < 2**53 and place.task_id
-        if not is_list:
-            float(place.score)
-    except (ValueError, TypeError, AttributeError, binascii.Error) as exc:
+        # Through a float, so that Lua need not understand what Python does.
+        place = _Place(int(offset), bytes.fromhex(task_id), "" if is_list else repr(float(score)))
+    except (ValueError, TypeError, OverflowError, RecursionError) as exc:
         raise InvalidArgumentError("this is no cursor of a search") from exc
-    if not valid or is_list != (not place.score):
+    if not 0 < place.offset < 2**53 or not place.task_id or place.score == "nan" or (is_list and score):
         raise InvalidArgumentError("this is no cursor of such a search")
     return place

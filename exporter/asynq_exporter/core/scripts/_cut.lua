@@ -58,7 +58,7 @@ end
 -- Takes the field `payload` out and gives its first `limit` bytes and its length beside the rest. Other texts longer than `text_limit`
 -- are cut, entries of the field `map` that are too long or too many are left out. Returns nil for what is no protobuf.
 local function cut(data, payload, map, limit, text_limit)
-    local kept, kept_bytes, prefix, length, at, fields = {}, 0, "", 0, 1, 0
+    local kept, map_bytes, prefix, length, at, fields = {}, 0, "", 0, 1, 0
     while at <= #data do
         local tag, behind = read_varint(data, at)
         local stop, body, size
@@ -73,8 +73,9 @@ local function cut(data, payload, map, limit, text_limit)
         local piece = ""
         if tag % 8 == 2 and number == payload then
             prefix, length = string.sub(data, body, body + math.min(size, limit) - 1), size
-        elseif number == map and kept_bytes + size > text_limit then
-            piece = ""
+        elseif number == map then
+            map_bytes = map_bytes + size
+            piece = map_bytes <= text_limit and string.sub(data, at, stop - 1) or ""
         elseif size > text_limit then
             local text = cut_text(data, body, text_limit)
             piece = write_varint(tag) .. write_varint(#text) .. text
@@ -82,7 +83,6 @@ local function cut(data, payload, map, limit, text_limit)
             piece = string.sub(data, at, stop - 1)
         end
         table.insert(kept, piece)
-        kept_bytes = kept_bytes + #piece
         at = stop
     end
     return table.concat(kept), prefix, length

@@ -1,0 +1,1 @@
+"""The Inspector on a real Redis."""
