@@ -13,7 +13,7 @@ from urllib.request import Request, urlopen
 import pytest
 import yaml
 
-from tests.bundle.rules import ROOT
+from tests.bundle.rules import ROOT, alerts
 from tests.conftest import free_port, need_tool, wait_until
 from tests.processes import running
 
@@ -244,6 +244,58 @@ def test_cause_mutes_what_it_explains(alertmanager: int, number: int, case: Any)
     wait_until(
         lambda: states() == expected, what=f"{expected} ({source['alertname']} -> {target['alertname']})"
     )
+
+
+def _matches(matchers: list[str], labels: dict[str, str]) -> bool:
+    """Whether labels satisfy Alertmanager's matchers; a missing label is an empty one."""
+    for matcher in matchers:
+        name, operator, value = re.fullmatch(r'(\w+)(=~|!~|!=|=)"(.*)"', matcher).groups()  # type: ignore[union-attr]
+        has = labels.get(name, "")
+        equal = re.fullmatch(value, has) is not None if "~" in operator else value == has
+        if equal is operator.startswith("!"):
+            return False
+    return True
+
+
+def _labels(rule: dict[str, Any]) -> dict[str, str]:
+    """The labels that an alert carries, with some value for those of its series."""
+    kept = re.findall(r"max by \(([^)]*)\)", rule["expr"])
+    series = {name: "some" for by in kept[:1] for name in by.split(", ")}
+    if "cluster_job_queue:" in rule["expr"]:
+        series |= {"cluster": "some", "job": "some", "queue": "some"}
+    own: dict[str, str] = rule["labels"] | {"alertname": rule["alert"]}
+    return series | {"cluster": "some"} | own
+
+
+RANK = {"info": 0, "warning": 1, "critical": 2}
+
+
+@pytest.mark.parametrize("rule", yaml.safe_load(CONFIG.read_text("utf-8"))["inhibit_rules"], ids=str)
+def test_inhibition_is_sane(rule: dict[str, Any]) -> None:
+    """It has causes and effects among our alerts; never does a cause mute itself or what is worse."""
+    everything = [_labels(alert) for alert in alerts()]
+    sources = [labels for labels in everything if _matches(rule["source_matchers"], labels)]
+    targets = [labels for labels in everything if _matches(rule["target_matchers"], labels)]
+
+    assert sources
+    assert targets
+    assert not [labels for labels in sources if labels in targets], "Alertmanager would leave both"
+    # What is missing on both sides counts as equal, so labels compared have to be carried; one alert carries the same.
+    for labels in sources if "alertname" not in rule["equal"] else ():
+        assert set(rule["equal"]) <= labels.keys(), labels["alertname"]
+    for source in sources:
+        for target in targets:
+            together = all(source.get(name) == target.get(name) for name in rule["equal"])
+            assert not together or RANK[source["severity"]] >= RANK[target["severity"]], (source, target)
+
+
+def test_watchdog_is_never_muted() -> None:
+    """Its silence has a meaning of its own."""
+    watchdog = {"alertname": "AsynqWatchdog", "severity": "info", "service": "asynq", "cluster": "some"}
+    rules = yaml.safe_load(CONFIG.read_text("utf-8"))["inhibit_rules"]
+
+    muting = [rule for rule in rules if _matches(rule["target_matchers"], watchdog)]
+    assert all("alertname" in rule["equal"] for rule in muting)
 
 
 def test_render_puts_the_secret_into_a_copy(tmp_path: Path) -> None:
