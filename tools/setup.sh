@@ -32,6 +32,11 @@ make_environment() {
     fi
 }
 
+# Debian keeps PostgreSQL's own programs off PATH.
+for folder in /usr/lib/postgresql/*/bin; do
+    PATH="$PATH:$folder"
+done
+
 # install_programs PACKAGE:PROGRAM ...: those that are missing, where that is possible without asking anyone.
 install_programs() {
     missing=""
@@ -62,9 +67,9 @@ demo)
 dev)
     make_environment
     say "Installing the exporter and its tools ..."
-    .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo]' --group dev
+    .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,postgres]' --group dev
     install_programs redis-server:redis-server prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
-        jsonnet:jsonnet chromium:chromium golang-go:go
+        jsonnet:jsonnet chromium:chromium golang-go:go postgresql:postgres
     ;;
 *)
     say "usage: tools/setup.sh demo|dev"

@@ -14,6 +14,9 @@ CANCEL_CHANNEL = "asynq:cancel"
 #: HASH of all circuit breakers, ours and unknown to Go: field `scope:name`, value beginning with the state.
 CIRCUIT_BREAKERS = "asynq:circuit_breakers"
 
+#: HASH of the locks over all processes, ours and unknown to Go: field name, value beginning with the token.
+LOCKS = "asynq:locks"
+
 #: Everything asynq and this exporter ever read; the pattern of the published ACL rules.
 PATTERN = "asynq:*"
 

@@ -1,0 +1,1 @@
+"""Task records on SQLite and PostgreSQL, beside a real Redis."""
