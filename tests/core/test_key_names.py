@@ -73,6 +73,7 @@ def test_search_finds_what_it_looks_for() -> None:
         (keys.aggregation_set("q", "g", "s"), "asynq:{q}:g:g:s"),
         (keys.aggregation_sets("q"), "asynq:{q}:aggregation_sets"),
         (keys.paused("q"), "asynq:{q}:paused"),
+        (keys.backpressure("q"), "asynq:{q}:backpressure"),
         (keys.processed("q"), "asynq:{q}:processed"),
         (keys.failed("q"), "asynq:{q}:failed"),
         (keys.processed_on("q", "2026-01-01"), "asynq:{q}:processed:2026-01-01"),

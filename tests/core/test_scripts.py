@@ -36,18 +36,18 @@ async def test_every_script_compiles(redis_client: AsyncRedis) -> None:
 
 
 def test_script_of_its_own_for_every_operation() -> None:
-    """The scripts of wire sections 3 and 4, and one for the circuit breakers; the rest are plain commands."""
+    """The scripts of wire sections 3 and 4, and those of guide chapter 4; the rest are plain commands."""
     assert set(all_scripts()) == {
         *("enqueue", "enqueue_unique", "schedule", "schedule_unique", "add_to_group", "add_to_group_unique"),
         *("dequeue", "done", "done_unique", "mark_complete", "mark_complete_unique", "requeue", "retry"),
-        *("archive", "forward", "delete_expired_completed", "list_lease_expired"),
+        *("archive", "dequeue_timed", "forward", "delete_expired_completed", "list_lease_expired"),
         *("aggregation_check", "read_aggregation_set", "delete_aggregation_set"),
         *("reclaim_stale_aggregation_sets", "write_server_state", "clear_server_state"),
         *("write_scheduler_entries", "record_enqueue_event"),
         *("list_tasks", "scan_tasks", "read_task", "read_workers"),
         *("run_task", "archive_task", "delete_task", "update_payload"),
         *("run_many", "archive_many", "delete_many", "trim_archive", "delete_queue"),
-        "swap_field",
+        *("swap_field", "create_if_room", "queue_size"),
     }
 
 

@@ -9,6 +9,7 @@ from typing import TypedDict, Unpack
 from redis.asyncio import Redis
 
 from asynq_exporter.core import keys, messages
+from asynq_exporter.core.admission import Admission
 from asynq_exporter.core.broker import Broker, NewTask
 from asynq_exporter.core.clock import Clock, SystemClock
 from asynq_exporter.core.errors import InvalidArgumentError
@@ -87,24 +88,30 @@ class _Plan:
 
 
 class Client:
-    """Enqueues tasks for the workers of this Redis, ours and Go's."""
+    """Enqueues tasks for the workers of this Redis, ours and Go's; with an admission, where there is room."""
 
-    def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
+    def __init__(
+        self, redis: Redis, clock: Clock | None = None, *, admission: Admission | None = None
+    ) -> None:
         self._clock: Clock = clock or SystemClock()
         self._broker = Broker(redis, self._clock)
+        self._admission = admission
 
     async def enqueue(self, task: Task, **options: Unpack[Options]) -> TaskInfo:
         """Writes a task: scheduled if it runs later, else into its group if it has one, else ready to run.
 
         Raises:
             InvalidArgumentError: the task or an option can never work; Redis was not asked.
+            BackpressureError: the queue is too full; tested before all else, and only by an admission.
             DuplicateTaskError: a task of the same type and payload holds the uniqueness lock; tested first.
             TaskIdConflictError: the ID is taken by a task in whatever state, completed and archived included.
             UnavailableError: Redis does not answer.
         """
         plan = self._plan(task, options)
         message, at, lock_seconds = plan.message, plan.process_at, plan.lock_seconds
-        if at is not None:
+        if self._admission is not None:
+            await self._admission.create(message, process_at=at, lock_seconds=lock_seconds)
+        elif at is not None:
             if lock_seconds is None:
                 await self._broker.schedule(message, process_at=at)
             else:
@@ -127,6 +134,7 @@ class Client:
 
         Raises:
             InvalidArgumentError: a task or an option can never work; nothing was written.
+            BackpressureError: an admission has no room for all; nothing was written unless others filled it.
             UnavailableError: Redis does not answer; some may have been written.
         """
         plans = []
@@ -134,9 +142,11 @@ class Client:
             if "unique_seconds" in options or "group" in options:
                 raise InvalidArgumentError("a batch takes neither unique tasks nor groups")
             plans.append(self._plan(task, options))
-        written = await self._broker.enqueue_many(
-            [NewTask(message=plan.message, process_at=plan.process_at) for plan in plans]
-        )
+        tasks = [NewTask(message=plan.message, process_at=plan.process_at) for plan in plans]
+        if self._admission is not None:
+            written = await self._admission.create_many(tasks)
+        else:
+            written = await self._broker.enqueue_many(tasks)
         return [plan.info() if done else None for plan, done in zip(plans, written, strict=True)]
 
     def _plan(self, task: Task, options: Options) -> _Plan:

@@ -20,6 +20,7 @@ AsynqError
 │       ├── NotScheduledError    only a scheduled task may change
 │       ├── UnknownStateError    its state is no word of asynq, or missing
 │       └── TaskMisplacedError   it is not where its state says, such as in a set being aggregated
+├── BackpressureError        a queue, or the system, is too full to take more
 ├── CircuitOpenError         a circuit breaker refuses requests for now
 ├── CorruptMessageError      bytes in Redis that are no message of asynq
 ├── UnavailableError         Redis cannot be reached, or refuses to work for now
@@ -156,10 +157,34 @@ class TaskMisplacedError(WrongStateError):
     code = "task_misplaced"
 
 
+class BackpressureError(AsynqError):
+    """A queue is too full to take more for now (guide section 4.2).
+
+    `queue` is the full one, `size` its tasks that wait or run, `capacity` what it is meant to hold at most.
+    """
+
+    code = "backpressure"
+
+    def __init__(self, message: str, *, queue: str, size: int, capacity: int) -> None:
+        super().__init__(message)
+        self.queue = queue
+        self.size = size
+        self.capacity = capacity
+
+
 class CircuitOpenError(AsynqError):
-    """A circuit breaker refuses requests for now (guide section 4.1)."""
+    """A circuit breaker refuses requests for now (guide section 4.1).
+
+    `scope` and `name` are those of the breaker; it may give leave again after `retry_in_seconds`.
+    """
 
     code = "circuit_open"
+
+    def __init__(self, message: str, *, scope: str, name: str, retry_in_seconds: float) -> None:
+        super().__init__(message)
+        self.scope = scope
+        self.name = name
+        self.retry_in_seconds = retry_in_seconds
 
 
 class CorruptMessageError(AsynqError):

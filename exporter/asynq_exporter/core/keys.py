@@ -101,6 +101,11 @@ def paused(queue: str) -> str:
     return queue_prefix(queue) + "paused"
 
 
+def backpressure(queue: str) -> str:
+    """HASH, ours and unknown to Go: the backpressure state last announced, while it is not NORMAL."""
+    return queue_prefix(queue) + "backpressure"
+
+
 def processed(queue: str) -> str:
     """Counter of all attempts ever finished, failures included."""
     return queue_prefix(queue) + "processed"

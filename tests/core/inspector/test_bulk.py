@@ -178,6 +178,25 @@ async def test_task_that_fails_again_is_not_run_twice(
     assert result == BulkResult(done=250, trimmed=0, remaining=250)
 
 
+async def test_task_that_comes_back_and_leaves_hides_none(inspector: Inspector, redis_sync: Redis) -> None:
+    """The ranks of those that came back are passed over; who takes these ranks later is run too."""
+    fill(redis_sync, S.RETRY, IDS)
+    ran: list[str] = []
+
+    def come_and_go(done: int, _total: int) -> None:
+        while task_id := redis_sync.rpop(keys.pending(Q)):
+            assert isinstance(task_id, bytes)
+            ran.append(task_id.decode())
+        if done == 100:
+            redis_sync.zadd(keys.retry(Q), dict.fromkeys(ran, T - 1))
+        elif done == 200:
+            redis_sync.zrem(keys.retry(Q), *ran[:100])
+
+    result = await inspector.run_all(Q, S.RETRY, progress=come_and_go)
+    assert ran == IDS
+    assert result == BulkResult(done=250, trimmed=0, remaining=0)
+
+
 async def test_queue_that_grows_meanwhile_ends_it(inspector: Inspector, redis_sync: Redis) -> None:
     """As many as there were at the beginning, and those that were there, not the new ones."""
     fill(redis_sync, S.PENDING, IDS)

@@ -24,7 +24,7 @@ from asynq_exporter.core.errors import (
     WrongStateError,
 )
 from asynq_exporter.core.inspector import Inspector
-from asynq_exporter.core.states import Operation
+from asynq_exporter.core.states import TRANSITIONS, Event, Operation
 from tests.conftest import wait_until
 from tests.core.inspector.placing import GROUP, LISTS, PLACE, fill, place
 from tests.core.queue_state import Q, T, a_task, everything, hash_of, list_of, message_of, scores_of
@@ -135,6 +135,23 @@ async def test_operation_answers_as_the_table_says(
         assert message_of(redis_sync).id == "1"
     if state is S.AGGREGATING:
         assert not redis_sync.exists(keys.groups(Q))
+
+
+@pytest.mark.parametrize("event", [Event.RUN, Event.ARCHIVE, Event.DELETE])
+def test_table_of_states_is_kept(event: Event) -> None:
+    """Guide 1.2: whatever the table of transitions promises an operator, the Inspector does."""
+    for (before, promised), after in TRANSITIONS.items():
+        if (
+            promised is not event
+            or before is None
+            or (event, before)
+            in {
+                (Event.ARCHIVE, S.ACTIVE),  # by a worker
+                (Event.RUN, S.PENDING),  # the guide's no-op
+            }
+        ):
+            continue
+        assert TABLE[event][before] == (after or "gone")
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

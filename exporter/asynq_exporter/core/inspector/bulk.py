@@ -161,18 +161,22 @@ class Bulk(Inspection):
     async def _first_of(self, source: Source, total: int) -> AsyncIterator[list[bytes]]:
         """IDs of a sorted set in batches, the lowest first, each once though it may come back."""
         seen: set[bytes] = set()
-        skip = 0
+        skip, found = 0, False
         while len(seen) < total:
             count = min(BATCH_SIZE, total - len(seen))
             [ids] = await self._pipeline([("ZRANGE", source.key, skip, skip + count - 1)])
             fresh = [task_id for task_id in ids if task_id not in seen]
-            if fresh:
-                seen.update(fresh)
-                yield fresh
-            elif not ids:
-                return
             # Those that came back stand before what is left.
             skip += len(ids) - len(fresh)
+            if fresh:
+                found = True
+                seen.update(fresh)
+                yield fresh
+            elif not ids and not found:
+                return
+            elif not ids:
+                # Some of those that came back may have left again, and others stand in their ranks.
+                skip, found = 0, False
 
     async def _delete_first(
         self, source: Source, *, limit: int | None, unlock: bool, progress: Progress | None

@@ -11,7 +11,7 @@ from asynq_exporter.core import keys, messages
 from asynq_exporter.core.broker.base import as_asynq_error, asynq_errors
 from asynq_exporter.core.errors import CorruptMessageError
 from asynq_exporter.core.inspector.base import MESSAGE_LIMIT_BYTES, TEXT_LIMIT_BYTES, Inspection
-from asynq_exporter.core.messages import NANOSECONDS, TaskInfo
+from asynq_exporter.core.messages import NANOSECONDS, TaskInfo, TaskMessage
 from asynq_exporter.core.scripts import Call
 from asynq_exporter.core.states import TaskState
 
@@ -108,16 +108,20 @@ class Rows(Inspection):
     """Completes rows and turns them into tasks."""
 
     async def _tasks(
-        self, queue: str, state: TaskState | None, rows: Sequence[Sequence[Any]], *, limit_bytes: int
+        self, queue: str, state: TaskState, rows: Sequence[Sequence[Any]], *, limit_bytes: int
     ) -> list[InspectedTask]:
+        now = self._now_ns() / NANOSECONDS
+        found = await self._complete(queue, rows, limit_bytes=limit_bytes)
+        return [task_of(queue, row, state, now=now, limit_bytes=limit_bytes) for row in found]
+
+    async def _complete(self, queue: str, rows: Sequence[Sequence[Any]], *, limit_bytes: int) -> list[Row]:
+        """Rows of a page, with the long ones read in part."""
         found = [Row(*row) for row in rows]
         long = [index for index, row in enumerate(found) if row.is_long]
         async for index, row in self._read_long(queue, found, long, limit_bytes):
-            # Gone meanwhile, or in another state: what the page said of it holds.
-            if row.exists:
-                found[index] = replace(row, score=found[index].score)
-        now = self._now_ns() / NANOSECONDS
-        return [task_of(queue, row, state, now=now, limit_bytes=limit_bytes) for row in found]
+            # It may be in another state by now: the place in which the page found it holds.
+            found[index] = replace(row, score=found[index].score)
+        return found
 
     async def _task(self, queue: str, task_id: str, *, limit_bytes: int) -> InspectedTask | None:
         call = _read(queue, task_id.encode(), limit_bytes)
@@ -148,11 +152,17 @@ def task_of(
     state = listed_in or known_state(row.state)
     score = None if row.score is None else float(row.score)
     lease = None if row.lease is None else float(row.lease)
-    info, problem = _info(queue, row, state, now=now, score=score, limit_bytes=limit_bytes)
-    payload_bytes = row.payload_bytes
-    if info is not None and payload_bytes is None:
-        payload_bytes = len(info.payload)
-        info = replace(info, payload=info.payload[:limit_bytes])
+    message, problem = _message(row, state)
+    info, payload_bytes = None, None
+    if message is not None and state is not None:
+        payload_bytes = len(message.payload) if row.payload_bytes is None else row.payload_bytes
+        _show(message, queue, row, limit_bytes)
+        info = TaskInfo.of(
+            message,
+            state,
+            next_process_at=_next_process_at(state, now, score),
+            result=(row.result or b"")[:limit_bytes],
+        )
     return InspectedTask(
         id=messages.clean_text(row.id),
         queue=queue,
@@ -161,7 +171,7 @@ def task_of(
         info=info,
         problem=problem,
         message_bytes=row.message_bytes,
-        payload_bytes=None if info is None else payload_bytes,
+        payload_bytes=payload_bytes,
         result_bytes=row.result_bytes,
         score=score,
         pending_since=_nanoseconds(row.pending_since),
@@ -188,25 +198,28 @@ def _read(queue: str, task_id: bytes, limit_bytes: int) -> Call:
     )
 
 
-def _info(
-    queue: str, row: Row, state: TaskState | None, *, now: float, score: float | None, limit_bytes: int
-) -> tuple[TaskInfo | None, Problem | None]:
+def _message(row: Row, state: TaskState | None) -> tuple[TaskMessage | None, Problem | None]:
     if problem := _problem(row, state):
         return None, problem
-    assert state is not None  # noqa: S101 - a problem otherwise
     try:
-        message = messages.decode_task(row.message or b"")
+        return messages.decode_task(row.message or b""), None
     except CorruptMessageError:
         return None, Problem.CORRUPT_MESSAGE
-    waits = state in {TaskState.SCHEDULED, TaskState.RETRY}
-    info = TaskInfo.of(
-        message,
-        state,
-        next_process_at=now if state is TaskState.PENDING else score if waits else None,
-        result=(row.result or b"")[:limit_bytes],
-    )
-    payload = info.payload if row.payload is None else row.payload
-    return replace(info, id=messages.clean_text(row.id), queue=queue, payload=payload), None
+
+
+def _show(message: TaskMessage, queue: str, row: Row, limit_bytes: int) -> None:
+    """Makes a message say what is to be seen: the ID and queue it is found by, a part of its payload."""
+    message.id, message.queue = messages.clean_text(row.id), queue
+    if row.payload is not None:
+        message.payload = row.payload
+    elif len(message.payload) > limit_bytes:
+        message.payload = message.payload[:limit_bytes]
+
+
+def _next_process_at(state: TaskState, now: float, score: float | None) -> float | None:
+    if state is TaskState.PENDING:
+        return now
+    return score if state in {TaskState.SCHEDULED, TaskState.RETRY} else None
 
 
 def _problem(row: Row, state: TaskState | None) -> Problem | None:

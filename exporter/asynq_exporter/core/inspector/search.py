@@ -5,11 +5,12 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from asynq_exporter.core import keys
-from asynq_exporter.core.errors import InvalidArgumentError
+from asynq_exporter.core import keys, messages
+from asynq_exporter.core.errors import CorruptMessageError, InvalidArgumentError
 from asynq_exporter.core.inspector.base import LIST_STATES, PAYLOAD_LIMIT_BYTES, check_range, collection
-from asynq_exporter.core.inspector.rows import PAGE_BYTES, WHOLE_BYTES, InspectedTask, Rows
+from asynq_exporter.core.inspector.rows import PAGE_BYTES, WHOLE_BYTES, InspectedTask, Row, Rows, task_of
 from asynq_exporter.core.inspector.tasks import MAX_PAGE_PAYLOAD_BYTES, MAX_PAGE_SIZE, PAGE_SIZE
+from asynq_exporter.core.messages import NANOSECONDS, TaskMessage
 from asynq_exporter.core.states import TaskState
 
 #: Tasks that a call looks at, unless told otherwise, and at most.
@@ -17,7 +18,7 @@ BUDGET = 2_000
 MAX_BUDGET = 20_000
 
 #: Tasks that one script call reads.
-STRETCH = 200
+STRETCH = 100
 
 #: How many tasks may leave a list between two calls before some of those that stay are skipped.
 REACH = 5_000
@@ -32,19 +33,22 @@ class TaskFilter:
     #: A part of the latest error, in any case of letters.
     error: str = ""
 
-    def matches(self, task: InspectedTask) -> bool:
+    def matches(self, row: Row) -> bool:
         """Whether a task is meant; one that cannot be read is not, unless everything is."""
         if not self.type and not self.error:
             return True
-        if task.info is None:
+        try:
+            message = messages.decode_task(row.message or b"")
+        except CorruptMessageError:
             return False
-        prefix = self.type.removesuffix("*")
-        of_type = (
-            task.info.type.startswith(prefix)
-            if self.type.endswith("*")
-            else not prefix or task.info.type == prefix
-        )
-        return of_type and self.error.casefold() in task.info.last_error.casefold()
+        return bool(row.message) and self._matches(message)
+
+    def _matches(self, message: TaskMessage) -> bool:
+        if self.type.endswith("*"):
+            of_type = message.type.startswith(self.type[:-1])
+        else:
+            of_type = self.type in {"", message.type}
+        return of_type and self.error.casefold() in message.error_msg.casefold()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,16 +108,19 @@ class Search(Rows):
         key = collection(queue, state, group)
         place = _place(cursor, is_list=state in LIST_STATES)
         await self._require_queue(queue)
+        now = self._now_ns() / NANOSECONDS
         found: list[InspectedTask] = []
         scanned = 0
         while True:
             count = min(STRETCH, budget - scanned)
             total, rows, offset = await self._stretch(queue, state, key, place, count)
-            tasks = await self._tasks(queue, state, rows, limit_bytes=payload_limit_bytes)
-            matching = [index for index, task in enumerate(tasks) if wanted.matches(task)][
-                : size - len(found)
+            read = await self._complete(queue, rows, limit_bytes=payload_limit_bytes)
+            matching = [index for index, row in enumerate(read) if wanted.matches(row)]
+            del matching[size - len(found) :]
+            found += [
+                task_of(queue, read[index], state, now=now, limit_bytes=payload_limit_bytes)
+                for index in matching
             ]
-            found += [tasks[index] for index in matching]
             # A full page ends with its last task, so that the next one begins behind it.
             looked = matching[-1] + 1 if len(found) == size else len(rows)
             scanned += looked

@@ -1,7 +1,11 @@
 """The states of a circuit breaker and how they follow each other (guide section 4.1); pure.
 
-A half-open breaker lets a few requests through. Each holds a slot until it tells its outcome; a slot whose
-holder never does is free again after as long as the breaker stays open, so a dead process cannot block it.
+A breaker lives in periods: each change of state begins a new one. A request is made with the leave of a
+period, and its outcome counts in that period alone, so that the late answer to a request from before
+neither opens nor closes anything.
+
+A half-open breaker gives leave to a few requests. When too few of them tell their outcome, because their
+processes died, it gives leave again after as long as it would have stayed open.
 """
 
 from dataclasses import dataclass, replace
@@ -27,7 +31,7 @@ class BreakerPolicy:
     failures: int
     #: How long it stays open.
     open_seconds: float
-    #: Requests let through while half open.
+    #: Requests that get leave while half open.
     half_open_requests: int
     #: Successes in a row that close it.
     successes: int
@@ -41,10 +45,17 @@ class Breaker:
     #: In a row.
     failures: int = 0
     successes: int = 0
-    #: Slots taken while half open.
+    #: Requests that got leave while half open.
     probes: int = 0
-    #: Unix time of the last change of state, and of the last slot taken.
+    #: Grows by one with each change of state.
+    period: int = 0
+    #: Unix time of the last change of state, and of the last leave while half open.
     since: float = 0.0
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether it is as if nothing had ever been asked of it."""
+        return self.state is BreakerState.CLOSED and not self.failures
 
 
 @cache
@@ -53,38 +64,59 @@ def documented() -> BreakerPolicy:
     return BreakerPolicy(**catalog.document()["breaker"])
 
 
-def ask(breaker: Breaker, policy: BreakerPolicy, now: float) -> tuple[Breaker, bool]:
-    """The breaker after a request asked for leave, and whether it has it."""
+def ask(breaker: Breaker, policy: BreakerPolicy, *, now: float) -> tuple[Breaker, bool]:
+    """The breaker after a request asked for leave, and whether it has it, in the period of that breaker."""
     if breaker.state is BreakerState.CLOSED:
         return breaker, True
-    waited = now - breaker.since >= policy.open_seconds
-    if breaker.state is BreakerState.OPEN and not waited:
-        return breaker, False
+    is_over = remaining_seconds(breaker, policy, now=now) == 0
     if breaker.state is BreakerState.OPEN:
-        return Breaker(state=BreakerState.HALF_OPEN, probes=1, since=now), True
-    taken = 0 if waited else breaker.probes
-    if taken >= policy.half_open_requests:
+        if not is_over:
+            return breaker, False
+        return replace(_next(breaker, BreakerState.HALF_OPEN, now), probes=1), True
+    given = 0 if is_over else breaker.probes
+    if given >= policy.half_open_requests:
         return breaker, False
-    return replace(breaker, probes=taken + 1, since=now), True
+    return replace(breaker, probes=given + 1, since=now), True
 
 
-def succeed(breaker: Breaker, policy: BreakerPolicy, now: float) -> Breaker:
-    """The breaker after a request succeeded."""
+def succeed(breaker: Breaker, policy: BreakerPolicy, *, period: int, now: float) -> Breaker:
+    """The breaker after a request with the leave of a period succeeded."""
+    if period != breaker.period:
+        return breaker
     if breaker.state is BreakerState.CLOSED:
         return replace(breaker, failures=0)
-    if breaker.state is BreakerState.OPEN:
-        return breaker  # it had leave before the breaker opened: that says nothing of now
     successes = breaker.successes + 1
     if successes >= policy.successes:
-        return Breaker(since=now)
-    return replace(breaker, successes=successes, probes=max(breaker.probes - 1, 0))
+        return _next(breaker, BreakerState.CLOSED, now)
+    return replace(breaker, successes=successes)
 
 
-def fail(breaker: Breaker, policy: BreakerPolicy, now: float) -> Breaker:
-    """The breaker after a request failed."""
-    if breaker.state is BreakerState.OPEN:
+def fail(breaker: Breaker, policy: BreakerPolicy, *, period: int, now: float) -> Breaker:
+    """The breaker after a request with the leave of a period failed."""
+    if period != breaker.period:
         return breaker
     failures = breaker.failures + 1
     if breaker.state is BreakerState.HALF_OPEN or failures >= policy.failures:
-        return Breaker(state=BreakerState.OPEN, failures=failures, since=now)
+        return replace(_next(breaker, BreakerState.OPEN, now), failures=failures)
     return replace(breaker, failures=failures)
+
+
+def give_back(breaker: Breaker, *, period: int) -> Breaker:
+    """The breaker after a request with the leave of a period was never made, or ended without an outcome."""
+    if period != breaker.period or breaker.state is not BreakerState.HALF_OPEN:
+        return breaker
+    return replace(breaker, probes=max(breaker.probes - 1, 0))
+
+
+def remaining_seconds(breaker: Breaker, policy: BreakerPolicy, *, now: float) -> float:
+    """How long a breaker that is not closed gives no further leave; 0 when it would now.
+
+    Clocks of processes differ. A change that lies in the future by more than the whole wait cannot be
+    believed and counts as waited for, so no clock can keep a breaker open for more than twice its time.
+    """
+    away = abs(now - breaker.since)
+    return 0.0 if away >= policy.open_seconds else breaker.since + policy.open_seconds - now
+
+
+def _next(breaker: Breaker, state: BreakerState, now: float) -> Breaker:
+    return Breaker(state=state, period=breaker.period + 1, since=now)

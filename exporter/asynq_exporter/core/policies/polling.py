@@ -5,9 +5,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from asynq_exporter.core import catalog
 from asynq_exporter.core.errors import InvalidArgumentError
+from asynq_exporter.core.policies import retry
+from asynq_exporter.core.policies.retry import DelayPolicy
 
 
 class Action(StrEnum):
@@ -19,7 +22,7 @@ class Action(StrEnum):
     DEQUEUE = "dequeue"
     #: Mark the record failed and give the resources back.
     FAIL_AND_REFUND = "fail_and_refund"
-    #: The task is not handled here.
+    #: Polling decides nothing, neither about the record nor about the task.
     IGNORE = "ignore"
 
 
@@ -35,28 +38,32 @@ class Step:
 class PollingRule:
     """A row of appendix B."""
 
-    #: What happens when no more is polled, or at once where there are no delays.
+    #: What happens when no more is polled, or at once where nothing is polled.
     then: Action
     #: Delays in order; the last one repeats.
     delays_seconds: tuple[float, ...] = ()
+    #: Delays of a retry policy instead.
+    backoff: DelayPolicy | None = None
     #: Polls before the exit; None leaves it to the task's timeout.
     max_polls: int | None = None
+
+    @property
+    def is_polled(self) -> bool:
+        """Whether the service is asked again at all."""
+        return self.backoff is not None or bool(self.delays_seconds)
+
+    def delay_seconds(self, polls: int) -> float:
+        """The wait before the next poll of a task that was polled so often in this status."""
+        if self.backoff is not None:
+            return self.backoff.delay_seconds(polls)
+        return self.delays_seconds[min(max(polls, 0), len(self.delays_seconds) - 1)]
 
 
 @cache
 def documented() -> Mapping[str, PollingRule]:
     """The rules of the guide by status of the record."""
     rows = catalog.document()["polling"]
-    return MappingProxyType(
-        {
-            status: PollingRule(
-                then=Action(row["then"]),
-                delays_seconds=tuple(row.get("delays_seconds", ())),
-                max_polls=row.get("max_polls"),
-            )
-            for status, row in rows.items()
-        }
-    )
+    return MappingProxyType({status: _rule(row) for status, row in rows.items()})
 
 
 def next_step(status: str, *, polls: int, elapsed_seconds: float, timeout_seconds: float) -> Step:
@@ -74,10 +81,18 @@ def next_step(status: str, *, polls: int, elapsed_seconds: float, timeout_second
     rule = documented().get(status)
     if rule is None:
         raise InvalidArgumentError(f"{status!r} is no status of a task; see appendix B of the guide")
-    if not rule.delays_seconds:
+    if not rule.is_polled:
         return Step(action=rule.then)
     is_over = elapsed_seconds >= timeout_seconds if rule.max_polls is None else polls >= rule.max_polls
     if is_over:
         return Step(action=rule.then)
-    position = min(max(polls, 0), len(rule.delays_seconds) - 1)
-    return Step(action=Action.POLL, delay_seconds=rule.delays_seconds[position])
+    return Step(action=Action.POLL, delay_seconds=rule.delay_seconds(polls))
+
+
+def _rule(row: Mapping[str, Any]) -> PollingRule:
+    then = Action(row["then"])
+    if "retry" in row:
+        backoff = retry.documented()[row["retry"]]
+        return PollingRule(then=then, backoff=backoff, max_polls=backoff.max_retries)
+    delays = tuple(row.get("delays_seconds", ()))
+    return PollingRule(then=then, delays_seconds=delays, max_polls=row.get("max_polls"))

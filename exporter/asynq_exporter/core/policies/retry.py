@@ -3,12 +3,25 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from random import Random
 from types import MappingProxyType
+from typing import Protocol
 
 from asynq_exporter.core import catalog
 
 #: The class of a task whose platform is not known.
 DEFAULT = "default"
+
+#: The jitter of asynq is a whole number below this (wire section 5.6).
+ASYNQ_JITTER = 30
+
+
+class DelayPolicy(Protocol):
+    """Says how long a failed task waits."""
+
+    def delay_seconds(self, retried: int) -> float:
+        """The wait before the next attempt of a task that was retried so often before this failure."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +33,7 @@ class RetryPolicy:
     max_retries: int
 
     def delay_seconds(self, retried: int) -> float:
-        """How long to wait before the next attempt of a task that was retried so often before."""
+        """The wait before the next attempt of a task that was retried so often before this failure."""
         # Bounded first: two to the power of a large number is not worth computing.
         doublings = min(max(retried, 0), 64)
         return min(self.initial_seconds * 2.0**doublings, self.max_seconds)
@@ -28,6 +41,17 @@ class RetryPolicy:
     def is_exhausted(self, retried: int) -> bool:
         """Whether a task that was retried so often belongs into the archive."""
         return retried >= self.max_retries
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AsynqDelayPolicy:
+    """The wait that asynq itself uses: the fourth power of the retries, and chance (wire section 5.6)."""
+
+    random: Random
+
+    def delay_seconds(self, retried: int) -> float:
+        """The wait before the next attempt of a task that was retried so often before this failure."""
+        return asynq_delay_seconds(max(retried, 0), jitter=self.random.randrange(ASYNQ_JITTER))
 
 
 @cache

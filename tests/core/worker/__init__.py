@@ -1,0 +1,1 @@
+"""Tests of asynq_exporter.core.worker."""

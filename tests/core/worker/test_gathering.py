@@ -1,0 +1,123 @@
+"""Scripts that are asked for at the same time go to Redis in one round trip."""
+
+import asyncio
+
+import pytest
+from redis import Redis
+from redis.asyncio import Redis as AsyncRedis
+
+from asynq_exporter.core import FixedClock, keys
+from asynq_exporter.core.errors import NotFoundError, UnavailableError
+from asynq_exporter.core.worker.broker import BATCH_SIZE, WorkerBroker
+from tests.conftest import RedisServer
+from tests.core.queue_state import Q, T, a_task, hash_of, list_of, scores_of
+
+
+@pytest.fixture
+def gathering(redis_client: AsyncRedis, clock: FixedClock) -> WorkerBroker:
+    """A broker for many callers."""
+    return WorkerBroker(redis_client, clock, lease_seconds=12, timeout_seconds=5)
+
+
+async def test_many_callers_share_a_round_trip(
+    redis_client: AsyncRedis, redis_sync: Redis, gathering: WorkerBroker
+) -> None:
+    """Each gets the reply to its own call, in one batch after another."""
+    number = 2 * BATCH_SIZE + 50
+    for i in range(number):
+        await gathering.enqueue(a_task(str(i)))
+    connections = redis_sync.info("stats")["total_connections_received"]
+    taken = await asyncio.gather(*(gathering.take([Q]) for _ in range(number)))
+    assert [found.message.id for found in taken if found] == [str(i) for i in range(number)]
+    await asyncio.gather(*(gathering.done(found.message) for found in taken if found))
+    assert redis_sync.info("stats")["total_connections_received"] - connections <= 2
+    assert redis_sync.get(keys.processed(Q)) == str(number).encode()
+
+
+async def test_error_of_one_is_not_that_of_others(gathering: WorkerBroker, redis_sync: Redis) -> None:
+    """A call that fails raises for its own caller."""
+    await gathering.enqueue(a_task("1"))
+    found = await gathering.take([Q])
+    assert found is not None
+    results = await asyncio.gather(
+        gathering.done(a_task("nobody")), gathering.done(found.message), return_exceptions=True
+    )
+    assert isinstance(results[0], NotFoundError)
+    assert results[1] is None
+    assert hash_of(redis_sync) == {}
+
+
+async def test_scripts_are_sent_again_to_a_server_that_forgot(
+    gathering: WorkerBroker, redis_sync: Redis
+) -> None:
+    """After a restart or a failover nobody waits for ever."""
+    await gathering.enqueue(a_task("1"))
+    assert await gathering.take([Q]) is not None
+    redis_sync.script_flush()
+    await gathering.enqueue(a_task("2"))
+    found = await gathering.take([Q])
+    assert found is not None
+    redis_sync.script_flush()
+    await asyncio.gather(gathering.done(found.message), gathering.requeue(a_task("1")))
+    assert list_of(redis_sync, keys.pending(Q)) == ["1"]
+
+
+async def test_take_names_lease_and_waiting_time(
+    gathering: WorkerBroker, redis_sync: Redis, clock: FixedClock
+) -> None:
+    """As dequeue does, with a lease of the chosen length; a task may not say since when it waited."""
+    await gathering.enqueue(a_task("1"))
+    redis_sync.lpush(keys.pending(Q), "2")
+    redis_sync.hset(keys.task(Q, "2"), mapping={"msg": a_task("2").SerializeToString(), "state": "pending"})
+    clock.advance(0.5)
+    first, second = await gathering.take(["empty", Q]), await gathering.take([Q])
+    assert first is not None
+    assert second is not None
+    assert (first.lease_expires_at, first.pending_since_ns) == (T + 12.5, T * 10**9)
+    assert second.pending_since_ns is None
+    assert scores_of(redis_sync, keys.lease(Q)) == {"1": T + 12, "2": T + 12}
+    assert hash_of(redis_sync)["state"] == b"active"
+    assert "pending_since" not in hash_of(redis_sync)
+    assert await gathering.take([Q]) is None
+
+
+async def test_paused_queue_hands_out_nothing(gathering: WorkerBroker, redis_sync: Redis) -> None:
+    """3.8, 10.6: the list stays as it was."""
+    await gathering.enqueue(a_task("1"))
+    await gathering.pause(Q)
+    assert await gathering.take([Q]) is None
+    assert list_of(redis_sync, keys.pending(Q)) == ["1"]
+
+
+async def test_names_of_groups_that_are_no_text_are_left_out(
+    gathering: WorkerBroker, redis_sync: Redis
+) -> None:
+    """We could not ask for them; the others are aggregated."""
+    redis_sync.sadd(keys.groups(Q), "g:1 é", b"\xff")
+    assert await gathering.groups(Q) == ["g:1 é"]
+
+
+async def test_redis_that_hangs_is_not_waited_for(own_redis: RedisServer, clock: FixedClock) -> None:
+    """All callers hear of it after the time for a round trip, and the next one works."""
+    redis = own_redis.async_client()
+    broker = WorkerBroker(redis, clock, lease_seconds=30, timeout_seconds=0.2)
+    await broker.enqueue(a_task())
+    own_redis.hang()
+    results = await asyncio.gather(*(broker.take([Q]) for _ in range(3)), return_exceptions=True)
+    own_redis.resume()
+    assert [type(result) for result in results] == [UnavailableError] * 3
+    await broker.forward([Q])
+    await redis.aclose()
+
+
+async def test_caller_that_gives_up_costs_nobody_else(gathering: WorkerBroker) -> None:
+    """Its call is made, the reply is for nobody."""
+    await gathering.enqueue(a_task("1"))
+    await gathering.enqueue(a_task("2"))
+    impatient = asyncio.create_task(gathering.take([Q]))
+    patient = asyncio.create_task(gathering.take([Q]))
+    await asyncio.sleep(0)
+    impatient.cancel()
+    found = await patient
+    assert found is not None
+    assert found.message.id == "2"
