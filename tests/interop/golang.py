@@ -53,7 +53,7 @@ class Go:
     def run(self, command: str, redis: RedisServer, *flags: str, db: int = 0, stdin: Json = None) -> Json:
         """What a subcommand prints, as parsed JSON; `stdin` is handed over as JSON."""
         done = subprocess.run(
-            self._argv(command, redis, "-db", str(db), *flags),
+            self.argv(command, redis, "-db", str(db), *flags),
             input=json.dumps(stdin),
             text=True,
             capture_output=True,
@@ -75,9 +75,18 @@ class Go:
     @contextmanager
     def live(self, redis: RedisServer, *flags: str) -> Iterator[LiveProcess]:
         """A real server and scheduler whose heartbeats are in Redis; ends them unless the test did so."""
-        with subprocess.Popen(
-            self._argv("live", redis, *flags), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
+        with self._started(self.argv("live", redis, *flags)) as live:
+            yield live
+
+    @contextmanager
+    def serve(self, redis: RedisServer, *flags: str) -> Iterator[LiveProcess]:
+        """A real server that works; ends it unless the test did so."""
+        with self._started(self.argv("serve", redis, *flags)) as live:
+            yield live
+
+    @contextmanager
+    def _started(self, argv: Sequence[str]) -> Iterator[LiveProcess]:
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert _first_line(process.stdout) == "ready"
                 live = LiveProcess(process=process)
@@ -90,14 +99,15 @@ class Go:
     @contextmanager
     def exporter(self, redis: RedisServer) -> Iterator[str]:
         """Upstream's own exporter; yields the URL of its metrics."""
-        argv = self._argv("exporter", redis)
+        argv = self.argv("exporter", redis)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:
                 yield f"http://{_first_line(process.stdout)}/metrics"
             finally:
                 process.send_signal(signal.SIGTERM)
 
-    def _argv(self, command: str, redis: RedisServer, *flags: str) -> list[str]:
+    def argv(self, command: str, redis: RedisServer, *flags: str) -> list[str]:
+        """The command line of a subcommand."""
         return [str(self.binary), command, "-redis", f"127.0.0.1:{redis.port}", *flags]
 
 

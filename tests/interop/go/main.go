@@ -12,11 +12,13 @@ import (
 // commands are the subcommands by name; each one parses its own flags.
 var commands = map[string]func(args []string) error{
 	"archive":  archive,
+	"cancel":   cancel,
 	"enqueue":  enqueue,
 	"exporter": exporter,
 	"fill":     fill,
 	"inspect":  inspect,
 	"live":     live,
+	"serve":    serve,
 	"work":     work,
 }
 
