@@ -9,7 +9,7 @@ import sys
 from collections import Counter
 from functools import partial
 from random import Random
-from typing import cast
+from typing import Any, cast
 
 import pytest
 from redis import Redis
@@ -31,6 +31,9 @@ from tests.core.queue_state import Q, T, a_task, hash_of, list_of, scores_of
 from tests.core.worker.serving import FAST, Gate, gone, serving, succeed, there, until
 
 DOCUMENTED = {name: profile.weight for name, profile in catalog.documented().queues.items()}
+
+#: Intervals of what goes on beside the tasks.
+QUIET = ("forward_seconds", "recover_seconds", "sync_seconds", "janitor_seconds")
 
 READY = "[Asynq] Polling system initialized successfully"
 
@@ -192,6 +195,53 @@ async def test_no_more_tasks_than_slots(redis_client: AsyncRedis, redis_sync: Re
             server.set_concurrency(0)
         gates[1].opened.set()
         await gone(redis_client, *(keys.task(Q, str(number)) for number in range(20)))
+
+
+async def test_end_and_next_task_share_a_round_trip(redis_client: AsyncRedis, redis_sync: Redis) -> None:
+    """Ten slots need about one round trip for ten tasks, not one for their ends and one for the next."""
+    number, seen = 1000, list[str]()
+
+    async def note(attempt: Attempt) -> None:
+        seen.append(attempt.id)
+
+    await Client(redis_client).enqueue_many([(Task("t"), {}) for _ in range(number)])
+    quiet: dict[str, Any] = dict.fromkeys(QUIET, 60.0)
+    async with serving(redis_client, note, concurrency=10, heartbeat_seconds=20.0, **quiet):
+        redis_sync.config_resetstat()
+        await until(lambda: len(seen) == number, what="all are done")
+        reads = redis_sync.info("stats")["total_reads_processed"]
+    assert reads < number * 0.2
+
+
+async def test_unwritten_ends_hold_back_new_tasks(redis_client: AsyncRedis, redis_sync: Redis) -> None:
+    """Redis is slow to take the ends: there are never more tasks in hand than twice the slots."""
+    seen, writing = list[str](), asyncio.Event()
+
+    async def note(attempt: Attempt) -> None:
+        seen.append(attempt.id)
+
+    await Client(redis_client).enqueue_many([(Task("t"), {}) for _ in range(10)])
+    async with serving(redis_client, note, concurrency=2) as server:
+        done = server._broker.done
+
+        async def done_later(message: messages.TaskMessage) -> None:
+            await writing.wait()
+            await done(message)
+
+        server._broker.done = done_later  # type: ignore[method-assign]
+        await until(lambda: len(seen) == 4, what="four tasks are in hand")
+        # Nobody would ask for a fifth: there have been heartbeats and polls since.
+        redis_sync.config_resetstat()
+        await until(lambda: _beats(redis_sync, 3), what="time has passed")
+        assert (len(seen), server.active_tasks) == (4, 4)
+        writing.set()
+        await until(lambda: len(seen) == 10, what="all are done")
+        await gone(redis_client, keys.active(Q))
+
+
+def _beats(redis: Redis, number: int) -> bool:
+    stats = redis.info("commandstats")
+    return bool(stats.get("cmdstat_setex", {"calls": 0})["calls"] >= number)
 
 
 async def test_shutdown_waits_for_what_runs(

@@ -121,6 +121,8 @@ class GatheringRunner(ScriptRunner):
 
     async def _send(self) -> None:
         try:
+            # Whoever is about to ask in this turn of the loop comes along.
+            await asyncio.sleep(0)
             while self._waiting:
                 batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
                 await self._send_batch(batch)

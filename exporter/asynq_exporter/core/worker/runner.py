@@ -101,7 +101,8 @@ class Runner:
         what = ending.of(run.message, error)
         if error is None:
             make = self._broker.done if what is Ending.DONE else self._broker.mark_complete
-            if await self._syncer.write(_write(run, what, lambda: make(run.message))):
+            is_written = await self._syncer.write(_write(run, what, lambda: make(run.message)))
+            if is_written and logger.isEnabledFor(logging.INFO):
                 logger.info("[Asynq] Task completed", extra=_fields(run))
             return
         await self._tell(attempt, error)
