@@ -11,15 +11,16 @@ import (
 
 // commands are the subcommands by name; each one parses its own flags.
 var commands = map[string]func(args []string) error{
-	"archive":  archive,
-	"cancel":   cancel,
-	"enqueue":  enqueue,
-	"exporter": exporter,
-	"fill":     fill,
-	"inspect":  inspect,
-	"live":     live,
-	"serve":    serve,
-	"work":     work,
+	"archive":    archive,
+	"cancel":     cancel,
+	"enqueue":    enqueue,
+	"exporter":   exporter,
+	"fill":       fill,
+	"inspect":    inspect,
+	"live":       live,
+	"serve":      serve,
+	"throughput": throughput,
+	"work":       work,
 }
 
 func main() {
