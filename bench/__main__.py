@@ -1,4 +1,4 @@
-"""Measures scan and scrape against the Go exporter and a raw socket, interleaved, and writes the tables."""
+"""Measures scan, scrape, client and server against Go's, in turn, and writes the tables."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import redis
 
-from bench import contestants, processes, workload
+from bench import contestants, processes, throughput, workload
 
 README = Path(__file__).parent / "README.md"
 
@@ -20,8 +20,12 @@ README = Path(__file__).parent / "README.md"
 ROUNDS = 31
 SLOW_ROUNDS = 11
 
-INTRODUCTION = """\
-# Benchmarks
+TITLE = "# Benchmarks"
+
+HEADING = "## Scan and scrape"
+
+INTRODUCTION = f"""\
+{HEADING}
 
 `make bench` fills a Redis, starts the real Go exporter (`x/metrics` of hibiken/asynq behind net/http) and ours beside it, and
 times them in turn: each round every contestant once, so that a machine that slows down slows all of them. Shown are medians
@@ -32,7 +36,7 @@ and the median of the ratios taken round by round; on a shared machine the ratio
 - **our scrape**, **Go scrape**: `GET /metrics` over HTTP with gzip, as Prometheus does it.
 - **Redis CPU**: microseconds that Redis spends on the commands of one scrape (`INFO commandstats`).
 
-Each queue holds {tasks} tasks in each of six states. Our background collectors are off: they do not belong to a scrape. Go's exporter
+Each queue holds {{tasks}} tasks in each of six states. Our background collectors are off: they do not belong to a scrape. Go's exporter
 cannot switch its memory sampling off.
 """
 
@@ -59,18 +63,38 @@ def main() -> None:
     parser.add_argument("--queues", type=int, nargs="+", default=[6, 100, 1000], help="numbers of queues")
     parser.add_argument("--tasks", type=int, default=20, help="tasks in each state of a queue")
     parser.add_argument("--no-write", action="store_true", help="print only, leave bench/README.md alone")
+    parser.add_argument(
+        "--only", choices=("scan", "throughput"), help="measure this part, keep the other in bench/README.md"
+    )
     options = parser.parse_args()
     processes.build_go()
-    results = []
+    sections = _sections(README.read_text(encoding="utf-8")) if options.only else {}
     with processes.redis_server() as port:
-        for queues in options.queues:
-            print(f"{queues} queues ...", file=sys.stderr)
-            results.append(measure(port, queues, options.tasks))
-        version = redis.Redis(port=port).info("server")["redis_version"]
-    text = INTRODUCTION.format(tasks=options.tasks) + table(results, version)
+        if options.only != "throughput":
+            sections[HEADING] = scan_section(port, options.queues, options.tasks)
+        if options.only != "scan":
+            print("throughput ...", file=sys.stderr)
+            sections[throughput.HEADING] = throughput.section(port)
+    text = "\n".join([f"{TITLE}\n", *sections.values()])
     print(text)
     if not options.no_write:
         README.write_text(text, encoding="utf-8")
+
+
+def _sections(text: str) -> dict[str, str]:
+    """Heading -> section, of a file that was written here."""
+    parts = text.split("\n## ")[1:]
+    return {f"## {part.partition(chr(10))[0]}": f"## {part.rstrip()}\n" for part in parts}
+
+
+def scan_section(port: int, sizes: list[int], tasks: int) -> str:
+    """Measures scan and scrape for some numbers of queues; Markdown."""
+    results = []
+    for queues in sizes:
+        print(f"{queues} queues ...", file=sys.stderr)
+        results.append(measure(port, queues, tasks))
+    version = redis.Redis(port=port).info("server")["redis_version"]
+    return INTRODUCTION.format(tasks=tasks) + table(results, version)
 
 
 def measure(port: int, queues: int, tasks: int) -> Result:
