@@ -56,7 +56,7 @@ def encode(row: Iterable[int]) -> str:
 
 def decode(text: bytes) -> TaskTimings:
     """The timings in such a text; raises ValueError when it is none."""
-    row = [int(word) for word in text.split()]
+    row = [int(word) for word in text.decode("ascii").split()]
     width = len(BUCKETS) + 2
     if len(row) != 2 + 2 * width or min(row) < 0:
         raise ValueError(f"{text!r:.100} is no row of {2 + 2 * width} numbers")

@@ -118,6 +118,11 @@ class Server:
         return self._processor.concurrency
 
     @property
+    def own_concurrency(self) -> int:
+        """The same without what is asked of all workers through Redis."""
+        return self._throttle.concurrency
+
+    @property
     def active_tasks(self) -> int:
         """How many tasks run now."""
         return len(self._processor.runs)
