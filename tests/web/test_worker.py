@@ -197,25 +197,32 @@ def test_database_is_chosen_by_the_variable_of_the_guide(own_redis: RedisServer,
         assert not first.exists(keys.SERVERS)
 
 
-def test_shutdown_waits_and_then_puts_back(own_redis: RedisServer, redis: Redis, gated: Path) -> None:
-    """The page answers until the end and says that it comes; what has no time is the next to run."""
-    flags = ("--shutdown.timeout=1s",)
+def test_shutdown_waits_for_what_runs(own_redis: RedisServer, redis: Redis, gated: Path) -> None:
+    """The page answers until the end and says that it comes."""
+    flags = ("--shutdown.timeout=1h",)
     with working(own_redis, gated, *flags, target="tasks:handle", APP_REDIS_URL=own_redis.url) as worker:
         enqueue(own_redis, (Task("t"), {"task_id": "1"}))
         wait_until(lambda: redis.exists("begun"), what="it has begun")
         worker.process.terminate()
-        wait_until(lambda: _ready_status(worker) in (503, 0), what="it is not ready any more")
+        wait_until(lambda: worker.get("/-/ready")[0] == 503, what="it is not ready any more")
+        assert 200 == worker.get("/-/healthy")[0]
+        assert 1 == scrape(f"{worker.url}/metrics").value("asynq_worker_process_status", status="closed")
+        redis.set("gate", 1)
         assert worker.process.wait(30) == 0
+    worker.says("[Asynq] Task completed", task_id="1")
+    assert not redis.exists(keys.SERVERS, keys.task("default", "1"))
+
+
+def test_shutdown_puts_back_what_takes_too_long(own_redis: RedisServer, redis: Redis, gated: Path) -> None:
+    """As the next to run."""
+    flags = ("--shutdown.timeout=200ms",)
+    with working(own_redis, gated, *flags, target="tasks:handle", APP_REDIS_URL=own_redis.url) as worker:
+        enqueue(own_redis, (Task("t"), {"task_id": "1"}))
+        wait_until(lambda: redis.exists("begun"), what="it has begun")
+        assert worker.end() == 0
     worker.says("[Asynq] Task put back into its queue", task_id="1")
     assert [b"1"] == redis.lrange(keys.pending("default"), 0, -1)
     assert not redis.exists(keys.SERVERS, keys.active("default"))
-
-
-def _ready_status(worker: Worker) -> int:
-    try:
-        return worker.get("/-/ready")[0]
-    except OSError:
-        return 0
 
 
 def test_all_processes_follow_redis(
