@@ -18,8 +18,8 @@ Reply = Any
 
 READ_BYTES = 1 << 18
 
-#: What Redis reads from a connection before it serves the others.
-GULP_BYTES = 1 << 14
+#: About what Redis reads from a connection before it serves the others.
+GULP_BYTES = 1 << 15
 
 #: What hiredis answers when no whole reply is left.
 NOT_ENOUGH = object()
