@@ -24,6 +24,7 @@ from tests.conftest import RedisServer, wait_until
 from tests.core.worker.serving import until
 from tests.interop.exposition import scrape
 from tests.interop.serving import serve
+from tests.project.acl import WORKER_RULES
 from tests.web.working import EXAMPLES, Worker, working
 
 #: Holds each task until the key `gate` exists.
@@ -266,6 +267,27 @@ def test_redis_that_is_away_is_told(own_redis: RedisServer, examples: Path) -> N
         worker.says("[Asynq] Redis error, trying again")
         own_redis.start_again()
         wait_until(lambda: worker.get("/-/ready")[0] == 200, what="it is ready again")
+
+
+def test_published_rules_of_a_worker_are_enough(own_redis: RedisServer, redis: Redis, examples: Path) -> None:
+    """A task done, one failed, one canceled, its timings shared, the worker ended: nothing was refused."""
+    redis.execute_command("ACL", "SETUSER", "worker", "on", ">secret", *WORKER_RULES.split())  # type: ignore[no-untyped-call]
+    url = f"redis://worker@127.0.0.1:{own_redis.port}/0"
+    flags = (f"--redis.url={url}", "--task-timings.share", "--shutdown.timeout=0s")
+    env = {"APP_REDIS_URL": own_redis.url, "ASYNQ_REDIS_PASSWORD": "secret"}
+    (examples / "tasks.py").write_text(GATED)
+    with working(own_redis, examples, *flags, target="tasks:handle", **env) as worker:
+        enqueue(own_redis, (Task("t"), {"task_id": "canceled"}))
+        wait_until(lambda: redis.llen("begun") == 1, what="it runs")
+        wait_until(lambda: redis.pubsub_numsub(keys.CANCEL_CHANNEL)[0][1], what="the worker listens")
+        redis.publish(keys.CANCEL_CHANNEL, "canceled")
+        worker.says("[Asynq] Task failed", task_id="canceled", error="context canceled")
+        enqueue(own_redis, (Task("t"), {"task_id": "put-back"}))
+        wait_until(lambda: redis.llen("begun") == 2, what="another runs")
+        wait_until(lambda: redis.exists(keys.TASK_TIMINGS), what="the timings are shared")
+        assert worker.end() == 0
+        worker.says("[Asynq] Task put back into its queue", task_id="put-back")
+    assert [] == redis.acl_log()
 
 
 def test_web_configuration_guards_the_worker_too(own_redis: RedisServer, examples: Path) -> None:
