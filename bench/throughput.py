@@ -16,6 +16,7 @@ from asynq_exporter.core import Client, Task
 from asynq_exporter.core.client import Options
 from asynq_exporter.core.worker import Attempt, Server, ServerConfig
 from bench import processes
+from bench.report import Section, table
 
 TASKS = 5_000
 ROUNDS = 7
@@ -29,12 +30,8 @@ BATCH = 1_000
 
 TASK = Task("bench", b"{}")
 
-HEADING = "## Throughput"
-
-INTRODUCTION = f"""\
-{HEADING}
-
-Our client and server against the real asynq on the same Redis, in turn: each round both sides once, {{tasks:,}} tasks each time.
+TEXT = f"""
+Our client and server against the real asynq on the same Redis, in turn: each round both sides once, {TASKS:,} tasks each time.
 Handlers do nothing; servers have {CONCURRENCY} slots. Processing is timed as in asynq's own benchmarks: from the start of the server
 until the last call of the handler. Shown are the medians, and the median of the ratios taken round by round: above 1 ours is faster.
 Ours is one process, and that is one core; Go takes all there are.
@@ -130,11 +127,14 @@ CONTESTS = (
 )
 
 
-def section(port: int, *, tasks: int = TASKS, rounds: int = ROUNDS) -> str:
-    """Runs all contests on an empty Redis; Markdown."""
+def run() -> str:
+    """The table of all contests."""
     # As an application that logs from WARNING on.
     logging.getLogger("asynq_exporter").setLevel(logging.WARNING)
-    return INTRODUCTION.format(tasks=tasks) + table([contest(port, one, tasks, rounds) for one in CONTESTS])
+    with processes.redis_server() as port:
+        results = [contest(port, one, TASKS, ROUNDS) for one in CONTESTS]
+    rows = [[r.name, f"{r.ours:,.0f} /s", f"{r.go:,.0f} /s", f"**{r.ratio:.2f}**"] for r in results]
+    return table(["what", "ours", "Go", "ours / Go"], rows)
 
 
 def contest(port: int, one: Contest, tasks: int, rounds: int) -> Result:
@@ -156,13 +156,6 @@ def contest(port: int, one: Contest, tasks: int, rounds: int) -> Result:
         go=tasks / statistics.median(seconds["go"]),
         ratio=statistics.median(go / ours for go, ours in zip(seconds["go"], seconds["ours"], strict=True)),
     )
-
-
-def table(results: list[Result]) -> str:
-    """The results as Markdown."""
-    lines = ["\n| what | ours | Go | ours / Go |", "|---|---|---|---|"]
-    lines += [f"| {r.name} | {r.ours:,.0f} /s | {r.go:,.0f} /s | **{r.ratio:.2f}** |" for r in results]
-    return "\n".join(lines) + "\n"
 
 
 def _prepare(port: int, one: Contest, tasks: int) -> None:
@@ -190,3 +183,6 @@ def _go(port: int, tasks: int, *flags: str) -> float:
     ]
     done = subprocess.run(argv, check=True, capture_output=True, text=True)
     return float(json.loads(done.stdout)["seconds"])
+
+
+SECTION = Section(name="throughput", title="Throughput", text=TEXT, run=run)

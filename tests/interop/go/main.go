@@ -18,6 +18,7 @@ var commands = map[string]func(args []string) error{
 	"fill":       fill,
 	"inspect":    inspect,
 	"live":       live,
+	"measured":   measured,
 	"serve":      serve,
 	"throughput": throughput,
 	"work":       work,
