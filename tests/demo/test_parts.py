@@ -183,6 +183,28 @@ async def test_side_by_side_ends_all_when_one_fails() -> None:
     assert ended.is_set()
 
 
+async def test_side_by_side_leaves_nobody_behind() -> None:
+    """Cancelled again and again, it waits for those that take their time to end."""
+    go_on, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await to_the_end(go_on.wait())
+            ended.set()
+
+    task = asyncio.create_task(side_by_side([slow()]))
+    for _ in range(5):
+        await asyncio.sleep(0)
+        task.cancel()
+    go_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
 async def test_every_goes_on_after_errors_of_redis() -> None:
     """What Redis does to a routine does not end it."""
     turns = 0

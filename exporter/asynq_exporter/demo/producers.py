@@ -19,7 +19,7 @@ from asynq_exporter.demo.past import PastClock
 from asynq_exporter.demo.routine import attempt, every
 from asynq_exporter.demo.scenarios import Stage
 
-TICK_SECONDS = 0.1
+TICK_SECONDS = 0.2
 
 #: An outage is not made good for: what should have arrived longer ago never did.
 MEMORY_SECONDS = 1.0
@@ -29,7 +29,7 @@ BURSTS = {"email:send": 60, "image:resize": 25, "payment:callback": 6}
 BURST_PAUSE_SECONDS = (15.0, 40.0)
 
 #: How quickly heaps grow.
-HEAP_PAUSE_SECONDS = 0.2
+HEAP_PAUSE_SECONDS = 0.25
 HEAP_STEP = 250
 
 OVERDUE_SECONDS = 120

@@ -45,7 +45,8 @@ async def side_by_side(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
         for task in done:
             task.result()
     finally:
-        await asyncio.gather(*(end(task) for task in tasks))
+        # Whoever cancels asks again and again; even so nobody is left behind.
+        await to_the_end(_end_all(tasks))
 
 
 async def to_the_end(action: Coroutine[Any, Any, T]) -> T:
@@ -61,3 +62,7 @@ async def to_the_end(action: Coroutine[Any, Any, T]) -> T:
     if cancelled is not None:
         raise cancelled
     return result
+
+
+async def _end_all(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    await asyncio.gather(*(end(task) for task in tasks))

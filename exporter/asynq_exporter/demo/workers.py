@@ -17,7 +17,6 @@ CONCURRENCY = 10
 
 #: Whoever watches a demo watches it now: most of this is quicker than asynq's own.
 HEARTBEAT_SECONDS = 3.0
-TASK_CHECK_SECONDS = 0.5
 FORWARD_SECONDS = 1.0
 RECOVER_SECONDS = 10.0
 RECOVER_GRACE_SECONDS = 30.0
@@ -53,7 +52,6 @@ def server_config(stage: Stage, rng: Random, *, number: int) -> ServerConfig:
         group_grace_seconds=GROUP_GRACE_SECONDS,
         group_max_delay_seconds=GROUP_DELAY_SECONDS,
         group_max_size=GROUP_SIZE,
-        task_check_seconds=TASK_CHECK_SECONDS,
         forward_seconds=FORWARD_SECONDS if now.forwarding else NEVER_SECONDS,
         shutdown_seconds=SHUTDOWN_SECONDS,
         heartbeat_seconds=HEARTBEAT_SECONDS,
