@@ -1,5 +1,6 @@
 """Commands of remedies, ready to be pasted into a shell: every name in them is quoted."""
 
+import contextlib
 import json
 import shlex
 from collections.abc import Mapping
@@ -8,7 +9,8 @@ from functools import cache
 from importlib.resources import files
 from urllib.parse import quote, unquote, urlsplit
 
-from asynq_exporter.core import keys
+from asynq_exporter.core import job_id, keys
+from asynq_exporter.core.errors import InvalidArgumentError
 
 #: Where the management API of the guide is, until somebody says better.
 API_URL = "http://localhost:9876/api/v1/queue"
@@ -49,27 +51,34 @@ class Place:
 
 
 def command(name: str, place: Place, values: Mapping[str, object]) -> str | None:
-    """A command about a queue or a task; None when something that it needs is not known."""
-    queue, task_id = values.get("queue"), values.get("task_id")
+    """A command about a queue or a task; None when something that it needs is not known.
+
+    A name that would move the cursor of whoever pastes it is as good as not known.
+    """
+    queue, task_id, key = (_printable(values.get(each)) for each in ("queue", "task_id", "key"))
     fields = {
         "api": place.api_url,
         "asynq": place.asynq,
         "redis_cli": place.redis_cli,
         "state": values.get("state") or "retry",
     }
-    if isinstance(queue, str):
+    if queue is not None:
         fields |= {
             "queue": shlex.quote(queue),
             "queue_url": quote(queue, safe=""),
             "queue_pattern": shlex.quote(keys.queue_prefix(queue) + "*"),
             "active_key": shlex.quote(keys.active(queue)),
         }
-    if isinstance(task_id, str):
+    if task_id is not None:
         fields["task_id"] = shlex.quote(task_id)
-        if isinstance(queue, str):
+        if queue is not None:
             body = json.dumps({"queue": queue, "task_id": task_id}, ensure_ascii=False)
             fields["task_body"] = shlex.quote(body)
-    if isinstance(key := values.get("key"), str):
+        # Only of the guide's IDs is it known which task of the company they belong to.
+        with contextlib.suppress(InvalidArgumentError):
+            job = job_id.parse(task_id).job
+            fields["cancel_body"] = shlex.quote(json.dumps({"task_id": job}, ensure_ascii=False))
+    if key is not None:
         fields["key"] = shlex.quote(key)
     try:
         return templates()[name].format_map(fields)
@@ -77,6 +86,10 @@ def command(name: str, place: Place, values: Mapping[str, object]) -> str | None
         if exc.args[0] == name:
             raise
         return None
+
+
+def _printable(value: object) -> str | None:
+    return value if isinstance(value, str) and value.isprintable() else None
 
 
 @cache
