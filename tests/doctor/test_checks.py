@@ -208,6 +208,14 @@ def test_redis_that_does_not_answer_hides_the_rest() -> None:
         assert {Status.CRITICAL, Status.SKIPPED} == {outcome.status for outcome in report.outcomes}
 
 
+def test_user_who_may_not_read_the_queues_is_critical() -> None:
+    """Then silence means nothing at all."""
+    reason = "NOPERM this user has no permissions to run the 'smembers' command"
+
+    assert 20 == examine(case(unread={"queues": reason})).exit_code
+    assert 10 == examine(case(unread={"samples": reason})).exit_code
+
+
 def test_part_that_was_not_read_is_not_fine() -> None:
     """A check that could not look says so, and with which error."""
     made = case(unread={"groups": "no answer within 1 s", "second scan": "--seconds 0"})

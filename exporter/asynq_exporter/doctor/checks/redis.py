@@ -41,8 +41,10 @@ def permissions(case: Case) -> Iterator[Finding]:
     """The user that signed in may not run what is needed."""
     denied = [f"{part}: {reason}" for part, reason in case.unread.items() if DENIED.search(reason)]
     if case.last.up and denied:
+        # Without these there is hardly anything left to judge by.
+        blind = {"queues", "workers"}.intersection(case.unread)
         yield Finding(
-            severity=Severity.WARNING,
+            severity=Severity.CRITICAL if blind else Severity.WARNING,
             message="denied",
             values={"parts": len(denied), "error": denied[0]},
             alert="AsynqCollectorFailing",
@@ -145,7 +147,7 @@ def speed(case: Case) -> Iterator[Finding]:
     """Redis, or the way to it, is slow."""
     ping, limit = case.last.ping_seconds, doctor("ping_seconds")
     scan, scan_limit = case.last.cost.duration_seconds, alert("AsynqScanSlow")["threshold"]
-    if (ping is not None and ping > limit) or scan > scan_limit:
+    if case.last.up and ((ping is not None and ping > limit) or scan > scan_limit):
         yield Finding(
             severity=Severity.WARNING,
             message="slow",
