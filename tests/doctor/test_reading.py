@@ -220,6 +220,19 @@ async def test_evidence_of_dead_letters_is_the_newest(redis_client: Redis) -> No
     assert len(sample.tasks) <= SAMPLE_TASKS
 
 
+async def test_group_that_grows_is_not_idle(redis_client: Redis) -> None:
+    """Its oldest task waits for long, but others keep joining: it is not yet time."""
+    for name, ago in (("old", 900), ("new", 1)):
+        message = messages.make_task("t", task_id=name, queue="default", group="g")
+        await living.broker(redis_client, ago=ago).add_to_group(message)
+    case = await living.see(redis_client)
+
+    (group,) = case.groups
+    assert (2, "g", "default") == (group.size, group.group, group.queue)
+    assert group.newest_seconds < 300 < 899 < group.oldest_seconds
+    assert "task-groups.idle" not in await living.find(redis_client)
+
+
 async def test_reads_are_bounded(redis_client: Redis) -> None:
     """As many commands for ten times as many tasks."""
 

@@ -170,10 +170,10 @@ def test_errors_are_grouped() -> None:
         SeenTask(task_id=f"{n}", task_type="mail", error=f"code {n}", last_failed_at_seconds=n)
         for n in (1, 3, 2)
     ]
-    other = SeenTask(task_id="x", task_type="y", error="other")
+    other = SeenTask(task_id="x", task_type="y", error="another")
     groups = safe.grouped([other, *tasks, SeenTask(task_id="fine")])
 
-    assert [("code <n>", 3, "3"), ("other", 1, "x")] == [(g.message, g.count, g.task_id) for g in groups]
+    assert [("code <n>", 3, "3"), ("another", 1, "x")] == [(g.message, g.count, g.task_id) for g in groups]
 
 
 @pytest.mark.parametrize(
