@@ -5,6 +5,7 @@ with the remedy: exit code 2 for usage and configuration, 1 for a start that fai
 save start-up time: aiohttp and pydantic take long, and not every command needs them.
 """
 
+import logging
 import os
 import shutil
 import sys
@@ -18,13 +19,17 @@ from asynq_exporter import __version__, logs
 from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
     FILES,
+    LOGGING,
     OPTIONS,
     QUEUES,
     REDIS,
     SCAN,
     TLS,
+    WEB,
+    WORKER,
     Given,
     Resolved,
+    Settings,
     SettingsError,
     StartupError,
     find,
@@ -40,12 +45,21 @@ USAGE_ERROR, START_ERROR = 2, 1
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-#: The options of `serve`, of `config check`, which is given the file itself, and of the demo, which brings
-#: its own Redis.
+#: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
+#: own Redis, and of `worker`, which scans nothing.
 ALL = tuple(OPTIONS.values())
+OF_SERVE = tuple(each for each in ALL if each.group != WORKER)
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
-    each for each in ALL if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+    each
+    for each in OF_SERVE
+    if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+)
+OF_THE_WORKER = tuple(
+    each
+    for each in ALL
+    if each.group in (WEB, FILES, REDIS, TLS, QUEUES, WORKER, LOGGING)
+    and each.name not in ("web_listen_addresses", "queues_max")
 )
 OF_THE_DOCTOR = tuple(
     each for each in ALL if each.group in (REDIS, TLS, QUEUES, FILES) or each.name == "scan_timeout_seconds"
@@ -160,7 +174,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command, settings=ALL)
+@program.command(cls=Command, settings=OF_SERVE)
 def serve(**values: Any) -> int:
     """Serve metrics, probes and the status page.
 
@@ -168,9 +182,30 @@ def serve(**values: Any) -> int:
     """
     from asynq_exporter.web import server  # noqa: PLC0415
 
-    resolved, catalog = configure(values)
+    resolved, catalog = configure(values, of=OF_SERVE)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
     return server.run(resolved.settings, catalog)
+
+
+@program.command(cls=Command, settings=OF_THE_WORKER, short_help="Work on tasks with a handler of yours.")
+@click.argument("target", metavar="MODULE:ATTRIBUTE")
+def worker(target: str, **values: Any) -> int:
+    """Work on tasks with the handler MODULE:ATTRIBUTE, a Mux or an async function.
+
+    The module is one in the current folder or an installed one. SIGTTIN and SIGTTOU
+    raise and lower the concurrency, SIGTSTP stops the taking of tasks, SIGCONT starts it
+    again, SIGHUP reads the config file again, SIGTERM ends after the running tasks.
+    """
+    from asynq_exporter import handlers  # noqa: PLC0415
+    from asynq_exporter.web import worker as work  # noqa: PLC0415
+
+    def read() -> tuple[Settings, Catalog]:
+        resolved, catalog = configure(values, of=OF_THE_WORKER)
+        return resolved.settings, catalog
+
+    settings, catalog = read()
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return work.run(settings, catalog, handlers.load(target), reread=read)
 
 
 @program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")
@@ -185,6 +220,9 @@ def demo(scenario: str, **values: Any) -> int:
 
     resolved, _ = configure(values, of=OF_THE_DEMO)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
+    if resolved.settings.log_level == "info":
+        # A line for each task of the workload, dozens a second, would bury what the exporter says.
+        logging.getLogger("asynq_exporter.core").setLevel(logging.WARNING)
     return show.run(resolved.settings, scenario=scenario)
 
 

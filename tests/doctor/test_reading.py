@@ -1,6 +1,7 @@
 """What is read of a real Redis: each trouble is written into it as it happens, and found."""
 
 import asyncio
+import subprocess
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from asynq_exporter.core import Broker, keys, messages
 from asynq_exporter.core.breakers import Breakers
 from asynq_exporter.core.broker import Delivery
 from asynq_exporter.doctor.reading import SAMPLE_TASKS
-from tests.conftest import RedisServer, start_redis, wait_until
+from tests.conftest import RedisServer, need_tool, start_redis, wait_until
 from tests.doctor import living
 
 LATER = 3600
@@ -218,6 +219,20 @@ async def test_evidence_of_dead_letters_is_the_newest(redis_client: Redis) -> No
     assert 351 == sample.total
     assert "new" == sample.tasks[0].error
     assert len(sample.tasks) <= SAMPLE_TASKS
+
+
+async def test_remedy_of_a_task_without_a_lease_works(redis_client: Redis, redis_server: RedisServer) -> None:
+    """The commands, run as they stand by a shell: the task is the next to run, and sound."""
+    need_tool("redis-cli")
+    await living.worker(redis_client)
+    await _no_lease(redis_client)
+    found = living.report(living.run(redis_server.url, "--json", "--seconds=0"))["task-orphans.no_lease"]
+    for command in found["remedies"][-1]["commands"]:
+        subprocess.run(["sh", "-ec", command], check=True, capture_output=True, timeout=60)
+    delivery = await take(living.broker(redis_client))
+
+    assert ("job:default0:0", b"SECRET-PAYLOAD") == (delivery.message.id, delivery.message.payload)
+    assert "task-orphans.no_lease" not in await living.find(redis_client)
 
 
 async def test_group_that_grows_is_not_idle(redis_client: Redis) -> None:

@@ -68,10 +68,12 @@ def command(name: str, place: Place, values: Mapping[str, object]) -> str | None
             "queue_url": quote(queue, safe=""),
             "queue_pattern": shlex.quote(keys.queue_prefix(queue) + "*"),
             "active_key": shlex.quote(keys.active(queue)),
+            "pending_key": shlex.quote(keys.pending(queue)),
         }
     if task_id is not None:
         fields["task_id"] = shlex.quote(task_id)
         if queue is not None:
+            fields["task_key"] = shlex.quote(keys.task(queue, task_id))
             body = json.dumps({"queue": queue, "task_id": task_id}, ensure_ascii=False)
             fields["task_body"] = shlex.quote(body)
         # Only of the guide's IDs is it known which task of the company they belong to.

@@ -136,7 +136,11 @@ def orphans(case: Case) -> Iterator[Finding]:
                 severity=Severity.WARNING,
                 message="no_lease",
                 queue=row.queue,
-                values={"orphans": leaseless, "active": row.numbers["active"]},
+                values={
+                    "orphans": leaseless,
+                    "active": row.numbers["active"],
+                    "task_id": lost[0].task_id if lost else None,
+                },
                 tasks=_lines(lost, row),
                 alert="AsynqTasksOrphaned",
             )
