@@ -17,14 +17,12 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.settings import Settings, StartupError
 from asynq_exporter.settings.options import Address
 from asynq_exporter.web.app import create_app
+from asynq_exporter.web.connections import Limits, Runner
 
 if TYPE_CHECKING:
     from asynq_exporter.web.web_config import WebGuard
 
 logger = logging.getLogger(__name__)
-
-#: Scrapes under way may end before the server does.
-SHUTDOWN_SECONDS = 5.0
 
 REMEDIES = {
     errno.EADDRINUSE: "another program listens there; stop it or choose another --web.listen-address",
@@ -80,8 +78,12 @@ def _guard(path: Path) -> "WebGuard":
 
 
 async def start(
-    app: web.Application, settings: Settings, *, tls: ssl.SSLContext | None = None
-) -> web.AppRunner:
+    app: web.Application,
+    settings: Settings,
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+) -> Runner:
     """Listens on every address; nothing is started, and nothing stays open, when one of them fails.
 
     Raises:
@@ -95,10 +97,10 @@ async def start(
         for sock in sockets:
             sock.close()
         raise
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = Runner(app, limits=limits)
     await runner.setup()
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls).start()
+        await runner.listen(sock, tls=tls)
     return runner
 
 
