@@ -54,7 +54,7 @@ class Shared(Generic[T]):
         while True:
             if self._task is None:
                 self._ends_at = end
-                self._task = asyncio.create_task(self._run(end - loop.time()))
+                self._task = asyncio.create_task(self._run(round(end - loop.time(), 3)))
             ends_at = self._ends_at
             # A scraper that gives up or is in a greater hurry must not end the pass of the others.
             done, _ = await asyncio.wait({self._task}, timeout=end - loop.time() + GRACE_SECONDS)

@@ -1,7 +1,5 @@
 """The pages for Prometheus: /metrics and the one compatible with upstream's exporter."""
 
-import gzip
-
 from aiohttp import web
 
 from asynq_exporter.metrics import upstream
@@ -16,9 +14,6 @@ MIN_TIMEOUT_SECONDS = 0.05
 
 #: Longer no scraper waits; a stranger who says so would keep a scan of a Redis that hangs under way for ever.
 MAX_TIMEOUT_SECONDS = 120.0
-
-#: The best ratio of time and size on pages like these.
-GZIP_LEVEL = 1
 
 
 async def page(request: web.Request) -> web.Response:
@@ -88,6 +83,6 @@ def _names(request: web.Request) -> frozenset[str]:
 def _respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
     headers = {"Content-Type": format_.value, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
-        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        body = request.app[appkeys.PAGES].compress(body)
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=body, headers=headers)
