@@ -5,6 +5,7 @@ with the remedy: exit code 2 for usage and configuration, 1 for a start that fai
 save start-up time: aiohttp and pydantic take long, and not every command needs them.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,6 +32,8 @@ from asynq_exporter.settings import (
 )
 from asynq_exporter.settings.options import Option
 from asynq_exporter.settings.spelling import suggestion
+
+logger = logging.getLogger(__name__)
 
 PROGRAM = "asynq-exporter"
 
@@ -149,6 +152,10 @@ def serve(**values: Any) -> int:
 
     resolved, catalog = configure(values)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
+    if resolved.settings.redis_url.password and resolved.origins["redis_url"] == "--redis.url":
+        logger.warning(
+            "Other users of this machine can read the password in --redis.url; use a password file"
+        )
     return server.run(resolved.settings, catalog)
 
 
