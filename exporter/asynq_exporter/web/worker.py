@@ -67,7 +67,7 @@ def create_worker_app(
     middlewares: tuple[Middleware, ...] = (),
 ) -> web.Application:
     """The pages of a worker: its metrics and probes."""
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
     app[WORKER] = worker
     app[REDIS] = client
     app[appkeys.PAGES] = Pages()
