@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from asynq_exporter import cli_reference
 from asynq_exporter.metrics import reference as metrics_reference
 from asynq_exporter.settings import reference
 
@@ -11,6 +12,7 @@ ROOT = Path(__file__).parents[1]
 
 #: Page below the root -> the function that makes it.
 PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/cli.md": cli_reference.page,
     "docs/configuration.md": reference.page,
     "docs/metrics.md": metrics_reference.page,
 }
