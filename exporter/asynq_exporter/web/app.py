@@ -9,13 +9,13 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.scan.background.collectors import COLLECTORS, BackgroundCollectors
+from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
 from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter, Scanner
 from asynq_exporter.scan.shared import Shared, end
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
-from asynq_exporter.web import appkeys, connections, headers, metrics, probes, status
+from asynq_exporter.web import appkeys, headers, metrics, probes, status
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.reports import Reporter
 
@@ -42,8 +42,8 @@ def create_app(
         where: the same for people, without secrets.
         middlewares: what every request passes first, such as authentication.
     """
-    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
-    names = tuple(name for name in COLLECTORS if getattr(settings, f"collector_{name}"))
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
     background = BackgroundCollectors(
         client,
         names,

@@ -48,6 +48,7 @@ class Runner(web.AppRunner):
 
     def __init__(self, app: web.Application, *, limits: Limits | None = None) -> None:
         self._limits = limits or Limits()
+        app.middlewares.insert(0, _mark)
         super().__init__(app, shutdown_timeout=SHUTDOWN_SECONDS)
         self._listeners: list[asyncio.Server] = []
         self._connections = _Connections(self._limits)
@@ -89,7 +90,7 @@ class Runner(web.AppRunner):
 
 
 @web.middleware
-async def mark(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _mark(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Comes first: a connection whose request is being answered is not given up for another."""
     protocol = request.transport.get_protocol() if request.transport else None
     if not isinstance(protocol, _Connection):
