@@ -6,11 +6,12 @@ What it does not limit is here: the number of connections, the time to fetch an 
 
 import asyncio
 import logging
+import resource
 import socket
 import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from http import HTTPStatus
 from typing import Any
 
@@ -27,6 +28,9 @@ http_logger = logging.getLogger(f"{__name__}.http")
 #: Scrapes under way may end before the server does.
 SHUTDOWN_SECONDS = 5.0
 
+#: For Redis, files and the rest.
+OWN_DESCRIPTORS = 24
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
@@ -39,15 +43,27 @@ class Limits:
     #: In which an answer is fetched.
     drain_seconds: float = 30.0
     handshake_seconds: float = 10.0
+    #: Taken in at once; each takes a descriptor before it can be turned away.
+    backlog: int = 100
     #: For the rest of a body that nobody wanted, before the connection is closed on who still sends it.
     linger_seconds: float = 2.0
+
+
+def limits_here() -> Limits:
+    """The limits that the descriptors of this process allow."""
+    descriptors, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    room = max(descriptors - OWN_DESCRIPTORS, 8)
+    usual = Limits()
+    return replace(
+        usual, connections=min(usual.connections, room // 2), backlog=min(usual.backlog, room // 4)
+    )
 
 
 class Runner(web.AppRunner):
     """Serves an application on sockets."""
 
     def __init__(self, app: web.Application, *, limits: Limits | None = None) -> None:
-        self._limits = limits or Limits()
+        self._limits = limits or limits_here()
         app.middlewares.insert(0, _mark)
         super().__init__(app, shutdown_timeout=SHUTDOWN_SECONDS)
         self._listeners: list[asyncio.Server] = []
@@ -64,6 +80,7 @@ class Runner(web.AppRunner):
             await asyncio.get_running_loop().create_server(
                 self._make_connection,
                 sock=sock,
+                backlog=self._limits.backlog,
                 ssl=tls,
                 ssl_handshake_timeout=None if tls is None else self._limits.handshake_seconds,
             )

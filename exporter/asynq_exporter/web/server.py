@@ -84,8 +84,8 @@ async def start(
     settings: Settings,
     *,
     tls: ssl.SSLContext | None = None,
-    option: str = "web_listen_addresses",
     limits: Limits | None = None,
+    option: str = "web_listen_addresses",
 ) -> Runner:
     """Listens on every address of an option; nothing is started, and nothing stays open, when one fails.
 
