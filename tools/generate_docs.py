@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tools import faults_page
 
+from asynq_exporter import cli_reference
 from asynq_exporter.metrics import reference as metrics_reference
 from asynq_exporter.settings import reference
 
@@ -13,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 
 #: Page below the root -> the function that makes it.
 PAGES: Mapping[str, Callable[[], str]] = {
+    "docs/cli.md": cli_reference.page,
     "docs/configuration.md": reference.page,
     "docs/faults.md": faults_page.page,
     "docs/metrics.md": metrics_reference.page,

@@ -14,8 +14,9 @@ from itertools import groupby
 from typing import Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
-from asynq_exporter import __version__, logs
+from asynq_exporter import __version__, completion, logs
 from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
     FILES,
@@ -45,7 +46,8 @@ PROGRAM = "asynq-exporter"
 
 USAGE_ERROR, START_ERROR = 2, 1
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP = ["-h", "--help"]
+CONTEXT = {"help_option_names": HELP, "max_content_width": 100}
 
 #: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
 #: own Redis, and of `worker`, which scans nothing.
@@ -117,7 +119,13 @@ class Command(click.Command):
         if not each.kind.metavar:
             return click.Option((f"--{each.flag}/--no-{each.flag}", each.name), default=None)
         # Given twice, an option that takes one value takes the last, as everywhere.
-        return click.Option((f"--{each.flag}", each.name), multiple=True, type=str, metavar=each.kind.metavar)
+        return click.Option(
+            (f"--{each.flag}", each.name),
+            multiple=True,
+            type=str,
+            metavar=each.kind.metavar,
+            shell_complete=completion.values_of(each),
+        )
 
     @staticmethod
     def _write(
@@ -164,6 +172,12 @@ class Scenario(click.ParamType[str]):
         if value not in names:
             self.fail(f"no scenario {value!r}; write one of {', '.join(names)}", param, ctx)
         return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those that begin like what is typed."""
+        return completion.begun(incomplete, list(_scenarios()))
 
 
 @click.group(context_settings=CONTEXT)
@@ -328,6 +342,20 @@ def check(file: str | None, **values: Any) -> int:
     width = max(len(name) for name, _, _ in rows)
     for name, text, where in rows:
         click.echo(_one_line(f"{name:<{width}}  {text}  ({where})"))
+    return 0
+
+
+@program.command("completion", short_help="Print what makes a shell complete commands and options.")
+@click.argument("shell", type=click.Choice(completion.SHELLS))
+def complete(shell: str) -> int:
+    r"""Print what makes a SHELL complete commands, options and their values.
+
+    \b
+    bash  asynq-exporter completion bash > /etc/bash_completion.d/asynq-exporter
+    zsh   asynq-exporter completion zsh > "${fpath[1]}/_asynq-exporter"
+    fish  asynq-exporter completion fish > ~/.config/fish/completions/asynq-exporter.fish
+    """
+    click.echo(completion.script(program, shell, name=PROGRAM))
     return 0
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from asynq_exporter import cli_reference
 from asynq_exporter.metrics import reference as metrics_reference
 from asynq_exporter.settings import OPTIONS, reference
 
@@ -19,8 +20,12 @@ PAGES = sorted(
 
 @pytest.mark.parametrize(
     ("name", "page"),
-    [("configuration.md", reference.page), ("metrics.md", metrics_reference.page)],
-    ids=["configuration", "metrics"],
+    [
+        ("cli.md", cli_reference.page),
+        ("configuration.md", reference.page),
+        ("metrics.md", metrics_reference.page),
+    ],
+    ids=["cli", "configuration", "metrics"],
 )
 def test_generated_page_is_current(name: str, page: object) -> None:
     """`make docs` writes exactly what is committed."""

@@ -15,7 +15,7 @@ from asynq_exporter.scan.shared import Shared, end
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
-from asynq_exporter.web import appkeys, connections, headers, metrics, probes, status
+from asynq_exporter.web import appkeys, headers, metrics, probes, status
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.reports import Reporter
 
@@ -42,7 +42,7 @@ def create_app(
         where: the same for people, without secrets.
         middlewares: what every request passes first, such as authentication.
     """
-    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
     background = BackgroundCollectors(
         client,

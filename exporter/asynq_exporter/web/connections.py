@@ -28,7 +28,6 @@ http_logger = logging.getLogger(f"{__name__}.http")
 #: Scrapes under way may end before the server does.
 SHUTDOWN_SECONDS = 5.0
 
-
 #: For Redis, files and the rest.
 OWN_DESCRIPTORS = 24
 
@@ -65,6 +64,7 @@ class Runner(web.AppRunner):
 
     def __init__(self, app: web.Application, *, limits: Limits | None = None) -> None:
         self._limits = limits or limits_here()
+        app.middlewares.insert(0, _mark)
         super().__init__(app, shutdown_timeout=SHUTDOWN_SECONDS)
         self._listeners: list[asyncio.Server] = []
         self._connections = _Connections(self._limits)
@@ -107,7 +107,7 @@ class Runner(web.AppRunner):
 
 
 @web.middleware
-async def mark(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _mark(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Comes first: a connection whose request is being answered is not given up for another."""
     protocol = request.transport.get_protocol() if request.transport else None
     if not isinstance(protocol, _Connection):
