@@ -18,6 +18,7 @@ from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
     FILES,
     OPTIONS,
+    RECORDS,
     REDIS,
     SCAN,
     TLS,
@@ -43,7 +44,9 @@ CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 ALL = tuple(OPTIONS.values())
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
-    each for each in ALL if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+    each
+    for each in ALL
+    if each.group not in (REDIS, TLS, FILES, SCAN, RECORDS) and each.name != "web_config_file"
 )
 
 Values = Mapping[str, Any]

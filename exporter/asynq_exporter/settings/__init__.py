@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from asynq_exporter.settings import options
+from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.settings.options import Address, Option, Secret, option
 from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
+RECORDS = "Task records"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
 RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
@@ -57,6 +59,7 @@ def _parse_telemetry_path(text: str) -> str:
 
 _TELEMETRY_PATH = options.Kind(metavar="PATH", parse=_parse_telemetry_path)
 _REDIS_URL = options.Kind(metavar="URL", parse=RedisUrl.parse)
+_DATABASE_URL = options.Kind(metavar="URL", parse=DatabaseUrl.parse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -230,6 +233,15 @@ class Settings:
         default="500",
         group=COLLECTORS,
         sentence="Redis commands that the background collectors together may send in a second.",
+    )
+    records_database_url: DatabaseUrl = option(
+        "records.database-url",
+        _DATABASE_URL,
+        default="sqlite:///asynq-records.db",
+        environment="ASYNQ_DATABASE_URL",
+        group=RECORDS,
+        sentence="The database of the task records: postgresql:// in production, or a file, sqlite:///. Other"
+        " users of the machine can read a password in a flag; prefer the environment or PGPASSFILE.",
     )
     log_level: str = option(
         "log.level",
