@@ -2,10 +2,12 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from asynq_exporter.metrics import reference as metrics_reference
 from asynq_exporter.settings import reference
+from asynq_exporter.web.api import reference as api_reference
 
 ROOT = Path(__file__).parents[1]
 
@@ -13,6 +15,8 @@ ROOT = Path(__file__).parents[1]
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/configuration.md": reference.page,
     "docs/metrics.md": metrics_reference.page,
+    "docs/api.md": partial(api_reference.page, "en"),
+    "docs/api.zh-CN.md": partial(api_reference.page, "zh"),
 }
 
 

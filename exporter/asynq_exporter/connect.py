@@ -36,6 +36,19 @@ def make_redis(settings: Settings) -> redis.asyncio.Redis:
     return redis.asyncio.Redis.from_pool(pool)
 
 
+def make_api_redis(settings: Settings) -> redis.asyncio.Redis | None:
+    """The same for the management API, where it has a user of its own; raises SettingsError."""
+    if settings.api_token_file is None or settings.api_redis_username is None:
+        return None
+    own = replace(
+        settings,
+        redis_username=settings.api_redis_username,
+        redis_password_file=settings.api_redis_password_file,
+        redis_password=None,
+    )
+    return make_redis(own)
+
+
 def check(settings: Settings) -> None:
     """Reads the files that a connection will need; raises SettingsError with the remedy."""
     if settings.redis_password_file is not None:

@@ -17,6 +17,9 @@ CIRCUIT_BREAKERS = "asynq:circuit_breakers"
 #: HASH of the locks over all processes, ours and unknown to Go: field name, value beginning with the token.
 LOCKS = "asynq:locks"
 
+#: ZSET of the answers that the management API keeps for repeated requests, ours; score the second of each.
+API_ANSWERS = "asynq:api_answers"
+
 #: Everything asynq and this exporter ever read; the pattern of the published ACL rules.
 PATTERN = "asynq:*"
 
@@ -156,3 +159,8 @@ def scheduler_entries(scheduler_id: str) -> str:
 def scheduler_history(entry_id: str) -> str:
     """ZSET of the enqueue events of a scheduler entry."""
     return f"asynq:scheduler_history:{entry_id}"
+
+
+def api_answer(digest: str) -> str:
+    """STRING with the answer to a request that may be repeated, ours; `digest` names who asked, and how."""
+    return f"{API_ANSWERS}:{digest}"

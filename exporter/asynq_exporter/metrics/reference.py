@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from asynq_exporter import metrics
-from asynq_exporter.metrics import exporter, queues, redis_info, schedulers, system, upstream, workers
+from asynq_exporter.metrics import api, exporter, queues, redis_info, schedulers, system, upstream, workers
 from asynq_exporter.metrics.family import Metric
 
 SECTIONS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
@@ -13,6 +13,7 @@ SECTIONS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     ("Schedulers", schedulers.METRICS),
     ("Redis", redis_info.METRICS),
     ("The exporter itself", exporter.METRICS),
+    ("The management API, where it is on", api.METRICS),
 )
 
 INTRODUCTION = """\

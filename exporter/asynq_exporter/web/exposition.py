@@ -8,6 +8,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from asynq_exporter import metrics
+from asynq_exporter.metrics import api as api_metrics
 from asynq_exporter.metrics import exporter
 from asynq_exporter.metrics.exposition import Format, Printer
 from asynq_exporter.metrics.family import Family, by_label
@@ -18,7 +19,9 @@ from asynq_exporter.scan.snapshot import Snapshot
 class Pages:
     """Prints pages; keeps the printers, the count of scrapes and the process' own metrics."""
 
-    def __init__(self) -> None:
+    def __init__(self, api: api_metrics.Counts | None = None) -> None:
+        """`api` is what the management API counts, where it is on."""
+        self._api = api
         self._printers = {format_: Printer(format_, label=label) for format_ in Format}
         self._scrapes: Counter[str] = Counter()
         self._registry = CollectorRegistry(auto_describe=True)
@@ -32,6 +35,8 @@ class Pages:
         families.append(
             by_label(exporter.SCRAPES, {result: self._scrapes[result] for result in exporter.SCRAPE_RESULTS})
         )
+        if self._api is not None:
+            families += api_metrics.collect(self._api)
         return self.print(families, format_, names)
 
     def print(self, families: Iterable[Family], format_: Format, names: frozenset[str]) -> bytes:

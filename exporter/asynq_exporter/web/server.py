@@ -49,6 +49,7 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
         settings,
         catalog,
         connect.make_redis(settings),
+        api_client=connect.make_api_redis(settings),
         where=connect.safe_url(settings),
         middlewares=(guard.middleware,) if guard else (),
     )
