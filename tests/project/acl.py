@@ -9,3 +9,8 @@ ROOT = Path(__file__).parents[2]
 (READ_ONLY_RULES,) = re.findall(
     r"^ACL SETUSER exporter on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
 )
+
+#: Those of the management API: one that only reads, and one that writes.
+API_READ_RULES, API_WRITE_RULES = re.findall(
+    r"^ACL SETUSER api on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
+)

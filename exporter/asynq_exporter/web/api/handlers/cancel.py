@@ -1,6 +1,7 @@
 """Cancelling tasks with a refund: guide section 2.6."""
 
 from asynq_exporter.core.records import BatchOutcome
+from asynq_exporter.web.api import errors
 from asynq_exporter.web.api.context import Context
 from asynq_exporter.web.api.models import cancel as m
 from asynq_exporter.web.api.models.shape import Done
@@ -29,10 +30,11 @@ async def cancel_batch(context: Context, asked: m.CancelTasks, _caller: Caller) 
 
 
 def _outcome(one: BatchOutcome) -> m.CancelOutcome:
+    error = None if one.error is None else errors.of(one.error)
     return m.CancelOutcome(
         task_id=one.task_id,
         success=one.error is None,
         data=None if one.result is None else m.Canceled.model_validate(one.result),
-        code=None if one.error is None else one.error.code,
-        message=None if one.error is None else str(one.error),
+        code=None if error is None else error.code,
+        message=None if error is None else error.message,
     )

@@ -8,6 +8,7 @@ from asynq_exporter.core.inspector import MAX_BATCH_IDS, BulkResult, Outcome, Ta
 from asynq_exporter.core.inspector.bulk import ARCHIVABLE, DELETABLE, RUNNABLE
 from asynq_exporter.core.inspector.search import MAX_BUDGET
 from asynq_exporter.core.states import Operation, TaskState
+from asynq_exporter.web.api import errors
 from asynq_exporter.web.api.context import Context
 from asynq_exporter.web.api.errors import ApiError
 from asynq_exporter.web.api.models import changes as m
@@ -169,10 +170,11 @@ def _done(message: str, asked: m.ChangeTask | m.DeleteTask, before: TaskState) -
 
 
 def _outcome(one: Outcome) -> m.TaskOutcome:
+    error = None if one.error is None else errors.of(one.error)
     return m.TaskOutcome(
         task_id=one.task_id,
         success=one.error is None,
         previous_state=one.state,
-        code=None if one.error is None else one.error.code,
-        message=None if one.error is None else str(one.error),
+        code=None if error is None else error.code,
+        message=None if error is None else error.message,
     )
