@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 
 from asynq_exporter import __version__, connect
 from asynq_exporter.core.catalog import Catalog
@@ -25,6 +26,9 @@ logger = logging.getLogger(__name__)
 
 #: Scrapes under way may end before the server does.
 SHUTDOWN_SECONDS = 5.0
+
+#: Of the request line: IDs and filters of 1,024 characters of the API, percent-encoded.
+MAX_LINE_BYTES = 64 * 1024
 
 REMEDIES = {
     errno.EADDRINUSE: "another program listens there; stop it or choose another --web.listen-address",
@@ -96,11 +100,28 @@ async def start(
         for sock in sockets:
             sock.close()
         raise
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=_http_logger(),
+        shutdown_timeout=SHUTDOWN_SECONDS,
+        max_line_size=MAX_LINE_BYTES,
+    )
     await runner.setup()
     for sock in sockets:
         await web.SockSite(runner, sock, ssl_context=tls).start()
     return runner
+
+
+def _http_logger() -> logging.Logger:
+    http = logging.getLogger(f"{__name__}.http")
+    http.addFilter(_is_ours)
+    return http
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    # What is no HTTP is answered 400; its bytes, which may hold a token, and their number are a stranger's.
+    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def bind(address: Address) -> list[socket.socket]:

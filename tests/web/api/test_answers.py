@@ -59,7 +59,7 @@ async def test_another_request_with_the_key(api: Api, broker: Broker) -> None:
 
     assert 200 == first.status
     for answer in (other, elsewhere):
-        assert (422, "idempotency_key_reused") == (answer.status, answer.code)
+        assert (409, "idempotency_key_reused") == (answer.status, answer.code)
     assert (409, "already_archived") == (stranger.status, stranger.code)
     assert first.json == turned.json
 

@@ -178,6 +178,19 @@ async def test_slow_body(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "body_timeout" == json.loads(answer.partition("\r\n\r\n")[2])["error"]["code"]
 
 
+async def test_what_is_no_http(api: Api, caplog: pytest.LogCaptureFixture) -> None:
+    """A broken header is 400, and neither it nor the token in it is logged."""
+    host, port = api.base.removeprefix("http://").split(":")
+    for line in (b"=Authorization: Bearer " + TOKENS["admin"].encode(), b"A" * 100_000 + b": x"):
+        reader, writer = await asyncio.open_connection(host, int(port))
+        writer.write(b"GET /api/v1/queue/stats HTTP/1.1\r\nHost: x\r\n" + line + b"\r\n\r\n")
+        answer = await asyncio.wait_for(reader.read(), 30)
+        writer.close()
+        assert b" 400 " in answer.splitlines()[0]
+
+    assert "" == caplog.text
+
+
 async def test_a_token_that_is_none(api: Api) -> None:
     """Whatever stands in the header, it is a wrong token and not an error."""
     for token in ("\u00ff\u00fe", "a" * 5000, "%00", "' OR 1=1"):

@@ -112,7 +112,7 @@ class Answers:
         )
         if entry["fingerprint"] != claim.fingerprint:
             message = f"this {HEADER} was used for another request; take a new one"
-            raise ApiError(422, "idempotency_key_reused", message)
+            raise ApiError(409, "idempotency_key_reused", message)
         if "status" not in entry:
             message = f"the request with this {HEADER} is still under way"
             raise ApiError(409, "idempotency_under_way", message, headers={"Retry-After": "1"})

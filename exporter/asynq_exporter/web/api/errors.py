@@ -27,17 +27,14 @@ STATUSES: Mapping[int, Mapping[str, str]] = {
     405: {"en": "the path knows other methods: see `Allow`", "zh": "该路径不支持此方法，见 `Allow`"},
     408: {"en": "the body was not complete within 10 s", "zh": "请求体未在 10 秒内收完"},
     409: {
-        "en": "the state forbids it: `error.state` of the task, `error.status` of the record; or it is paused"
-        " already, or the same request is under way",
-        "zh": "状态不允许：任务见 `error.state`，记录见 `error.status`；或队列已暂停，或同样的请求正在处理",
+        "en": "the state forbids it: `error.state` of the task, `error.status` of the record; or the queue is"
+        " paused already; or the same request is under way, or its idempotency key used for another",
+        "zh": "状态不允许：任务见 `error.state`，记录见 `error.status`；或队列已暂停；"
+        "或同样的请求正在处理，或幂等键已用于其他请求",
     },
     413: {"en": "the body is longer than 256 KiB", "zh": "请求体超过 256 KiB"},
     415: {"en": "the body is not `application/json`", "zh": "请求体不是 `application/json`"},
-    422: {
-        "en": "a value is wrong: `error.problems` names each; or the idempotency key was used for another"
-        " request",
-        "zh": "参数有误，逐项列在 `error.problems`；或幂等键已用于其他请求",
-    },
+    422: {"en": "a value is wrong: `error.problems` names each", "zh": "参数有误，逐项列在 `error.problems`"},
     429: {
         "en": "too many wrong tokens from there: see `Retry-After`",
         "zh": "错误令牌过多，见 `Retry-After`",

@@ -56,7 +56,7 @@ are refused. Moments are RFC 3339 in UTC. A number that is not known is null, ne
 `{"encoding": "utf-8" | "base64", "data": "…", "cut": false}`.
 
 With `Idempotency-Key` (1 to 255 visible ASCII characters) a write happens once: the same request with the same key and token gets the same answer for a day,
-with `Idempotency-Replayed: true`; another request gets 422, and one whose first is still under way 409. The newest 1,000 answers are kept, in Redis, so it
+with `Idempotency-Replayed: true`; another request gets 409, and so does one whose first is still under way. The newest 1,000 answers are kept, in Redis, so it
 holds over restarts and replicas.
 
 Cancelling works on the task records (`--records.database-url`): see `cancel` below. Without them it answers 501; stopping or deleting a job does not need
@@ -107,7 +107,7 @@ asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 载荷和结果为 `{"encoding": "utf-8" | "base64", "data": "…", "cut": false}`。
 
 写请求带 `Idempotency-Key`（1 到 255 个可见 ASCII 字符）时只执行一次：一天之内，同一令牌用同一个键发出同样的请求，得到同样的响应，并带有
-`Idempotency-Replayed: true`；不同的请求返回 422，首次请求尚未完成返回 409。最近 1,000 个响应保存在 Redis 中，重启和多副本同样有效。
+`Idempotency-Replayed: true`；不同的请求，或首次请求尚未完成，返回 409。最近 1,000 个响应保存在 Redis 中，重启和多副本同样有效。
 
 取消任务依赖任务记录（`--records.database-url`），见下文 `cancel`；没有任务记录时返回 501。停止或删除队列任务不需要任务记录，也不退还资源。
 """,

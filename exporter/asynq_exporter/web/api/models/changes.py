@@ -6,6 +6,8 @@ from pydantic import Field, model_validator
 
 from asynq_exporter.core.inspector.changes import MAX_BATCH_IDS
 from asynq_exporter.web.api.models.shape import (
+    CURSOR_PATTERN,
+    MAX_CURSOR_CHARACTERS,
     MAX_ID_CHARACTERS,
     Ask,
     Group,
@@ -82,7 +84,8 @@ class ChangeTasks(Ask):
         "With type or error: from the answer before, to go on behind it.",
         "使用 type 或 error 时，上一次返回的游标",
         min_length=1,
-        max_length=8192,
+        max_length=MAX_CURSOR_CHARACTERS,
+        pattern=CURSOR_PATTERN,
     )
     limit: int = said(
         BATCH_LIMIT,

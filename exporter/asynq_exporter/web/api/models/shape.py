@@ -11,6 +11,9 @@ T = TypeVar("T")
 MAX_ID_CHARACTERS = 1024
 MAX_QUEUE_CHARACTERS = 256
 
+#: A cursor holds the ID of a task, each of its bytes as three characters.
+MAX_CURSOR_CHARACTERS, CURSOR_PATTERN = 12 * 1024, r"^[A-Za-z0-9_=-]+$"
+
 #: The guide's default.
 DEFAULT_QUEUE = "scheduled"
 

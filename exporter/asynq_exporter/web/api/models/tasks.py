@@ -7,7 +7,9 @@ from pydantic import Field
 from asynq_exporter.core.inspector.search import BUDGET, MAX_BUDGET
 from asynq_exporter.core.inspector.tasks import MAX_PAGE, MAX_PAGE_PAYLOAD_BYTES
 from asynq_exporter.web.api.models.shape import (
+    CURSOR_PATTERN,
     DEFAULT_QUEUE,
+    MAX_CURSOR_CHARACTERS,
     MAX_ID_CHARACTERS,
     Ask,
     Group,
@@ -168,7 +170,12 @@ class SearchTasks(Ask):
     )
     size: Size = said(PAGE_SIZE, "Tasks to find at most.", "最多找到的任务数")
     cursor: str | None = said(
-        None, "From the stretch before.", "上一段返回的游标", min_length=1, max_length=8192
+        None,
+        "From the stretch before.",
+        "上一段返回的游标",
+        min_length=1,
+        max_length=MAX_CURSOR_CHARACTERS,
+        pattern=CURSOR_PATTERN,
     )
     budget: int = said(
         BUDGET,
