@@ -18,6 +18,7 @@ from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
 from asynq_exporter.web import appkeys, metrics, probes, status
 from asynq_exporter.web.api import off
+from asynq_exporter.web.api.paths import ROOT
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.reports import Reporter
 
@@ -108,7 +109,7 @@ def create_app(
     app.router.add_get("/-/healthy", probes.healthy)
     app.router.add_get("/-/ready", probes.ready)
     if counts is None:
-        app.router.add_route("*", "/api/v1/{path:.*}", off.page)
+        app.router.add_route("*", ROOT + "{path:.*}", off.page)
     else:
         from asynq_exporter.web.api import site  # noqa: PLC0415 -- pydantic and SQLAlchemy take long
 

@@ -17,6 +17,7 @@ from asynq_exporter import __version__, connect
 from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.settings import Settings, StartupError
 from asynq_exporter.settings.options import Address
+from asynq_exporter.web.api.paths import PREFIX
 from asynq_exporter.web.app import create_app
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run(settings: Settings, catalog: Catalog) -> int:
 
 
 async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
-    guard = _guard(settings.web_config_file) if settings.web_config_file else None
+    guard = _guard(settings, settings.web_config_file) if settings.web_config_file else None
     app = create_app(
         settings,
         catalog,
@@ -78,10 +79,10 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
     return 0
 
 
-def _guard(path: Path) -> "WebGuard":
+def _guard(settings: Settings, path: Path) -> "WebGuard":
     from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415 -- pydantic and bcrypt take long
 
-    return WebGuard(path)
+    return WebGuard(path, without_users=f"{PREFIX}/" if settings.api_token_file else None)
 
 
 async def start(

@@ -17,7 +17,7 @@ from asynq_exporter import connect
 from asynq_exporter.core import Broker, FixedClock, catalog
 from asynq_exporter.settings import resolve
 from asynq_exporter.web import server
-from asynq_exporter.web.api.endpoint import PREFIX
+from asynq_exporter.web.api.paths import PREFIX
 from asynq_exporter.web.app import create_app
 from tests.conftest import RedisServer, free_port
 

@@ -16,9 +16,9 @@ import pytest
 from asynq_exporter.core import Broker, Client, Task, TaskState, keys
 from asynq_exporter.core.records import Database, NewRecord, SqlRecords
 from asynq_exporter.core.records.cancel import DEFAULT_BATCH_REASON, DEFAULT_REASON
-from asynq_exporter.web.api.endpoint import PREFIX
 from asynq_exporter.web.api.endpoints import ENDPOINTS
 from asynq_exporter.web.api.fields import path_of
+from asynq_exporter.web.api.paths import PREFIX
 from tests.conftest import RedisServer, need_tool
 from tests.core.inspector.placing import place
 from tests.interop.serving import serve

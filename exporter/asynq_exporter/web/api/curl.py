@@ -3,8 +3,9 @@
 import json
 from urllib.parse import quote, urlencode
 
-from asynq_exporter.web.api.endpoint import PREFIX, Endpoint
+from asynq_exporter.web.api.endpoint import Endpoint
 from asynq_exporter.web.api.fields import example_values
+from asynq_exporter.web.api.paths import PREFIX
 
 
 def example(endpoint: Endpoint, *, base: str = "http://localhost:9876") -> str:

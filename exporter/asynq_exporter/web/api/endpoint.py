@@ -10,8 +10,6 @@ from pydantic import BaseModel
 from asynq_exporter.web.api.models.shape import Ask
 from asynq_exporter.web.api.roles import Role
 
-PREFIX = "/api/v1/queue"
-
 Handler = Callable[..., Awaitable[BaseModel]]
 
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from asynq_exporter.web.api.endpoint import PREFIX, Endpoint
+from asynq_exporter.web.api.endpoint import Endpoint
+from asynq_exporter.web.api.paths import PREFIX
 
 #: Values of the example in each language-free place; the guide's own.
 EXAMPLES: Mapping[str, Any] = {

@@ -20,6 +20,7 @@ from asynq_exporter.web.api.context import Context
 from asynq_exporter.web.api.endpoint import Endpoint
 from asynq_exporter.web.api.errors import ApiError
 from asynq_exporter.web.api.models.shape import Ask
+from asynq_exporter.web.api.paths import ROOT
 from asynq_exporter.web.api.tokens import Caller, Tokens, digest_of
 
 logger = logging.getLogger(__name__)
@@ -74,7 +75,7 @@ class Gate:
     @web.middleware
     async def middleware(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         """Gives what aiohttp itself refuses below /api/v1/ the shape of our errors."""
-        if not request.path.startswith("/api/v1/"):
+        if not request.path.startswith(ROOT):
             return await handler(request)
         try:
             return await handler(request)
@@ -82,7 +83,7 @@ class Gate:
             allowed = ", ".join(sorted(exc.allowed_methods))
             error = ApiError(405, "method_not_allowed", f"use {allowed} here", headers={"Allow": allowed})
         except web.HTTPNotFound:
-            error = ApiError(404, "no_such_path", "no such path; /api/v1/ lists those that exist")
+            error = ApiError(404, "no_such_path", f"no such path; {ROOT} lists those that exist")
         except web.HTTPException as exc:
             error = ApiError(exc.status, "refused", exc.reason)
         method = request.method if request.method in METHODS else "other"

@@ -11,10 +11,11 @@ from pydantic.json_schema import models_json_schema
 
 from asynq_exporter import __version__
 from asynq_exporter.web.api.answers import HEADER
-from asynq_exporter.web.api.endpoint import PREFIX, Endpoint
+from asynq_exporter.web.api.endpoint import Endpoint
 from asynq_exporter.web.api.endpoints import ENDPOINTS
 from asynq_exporter.web.api.errors import STATUSES
 from asynq_exporter.web.api.models.shape import Failure
+from asynq_exporter.web.api.paths import PREFIX
 
 _TEMPLATE = "#/components/schemas/{model}"
 

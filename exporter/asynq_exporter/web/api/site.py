@@ -18,9 +18,9 @@ from asynq_exporter.web.api import openapi, page
 from asynq_exporter.web.api.answers import Answers
 from asynq_exporter.web.api.attempts import Attempts
 from asynq_exporter.web.api.context import Context
-from asynq_exporter.web.api.endpoint import PREFIX
 from asynq_exporter.web.api.endpoints import ENDPOINTS
 from asynq_exporter.web.api.gate import Gate
+from asynq_exporter.web.api.paths import PREFIX, ROOT
 from asynq_exporter.web.api.records import Records
 from asynq_exporter.web.api.tokens import Tokens
 
@@ -54,8 +54,8 @@ def add_to(
     )
     for endpoint in ENDPOINTS:
         app.router.add_route(endpoint.method, PREFIX + endpoint.path, gate.handler(endpoint))
-    app.router.add_route("GET", "/api/v1/openapi.json", openapi.page)
-    app.router.add_route("GET", "/api/v1/", page.page)
+    app.router.add_route("GET", ROOT + "openapi.json", openapi.page)
+    app.router.add_route("GET", ROOT, page.page)
     app.middlewares.append(gate.middleware)
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
