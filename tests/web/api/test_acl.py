@@ -1,5 +1,6 @@
 """The Redis users of docs/redis-acl.md are enough, and no more than that."""
 
+import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from asynq_exporter.web.api.endpoints import ENDPOINTS
 from tests.conftest import RedisServer
 from tests.core.inspector.placing import GROUP, fill
 from tests.core.queue_state import Q
+from tests.interop.serving import serve
 from tests.project.acl import API_READ_RULES, API_WRITE_RULES, READ_ONLY_RULES
-from tests.web.api.conftest import Api, ServeApi
+from tests.web.api.conftest import TOKEN_FILE, TOKENS, Api, ServeApi
 from tests.web.api.test_access import example
 
 WRITES = [endpoint for endpoint in ENDPOINTS if endpoint.is_write]
@@ -95,6 +97,26 @@ async def test_writing(own_redis: RedisServer, serve_api: ServeApi, tmp_path: Pa
                             continue
                         assert 200 == (await api.post(endpoint.path, body)).status
         assert [] == denied(own_redis)
+
+
+def test_the_program_signs_in_with_both(own_redis: RedisServer, tmp_path: Path) -> None:
+    """`serve` scans as the exporter's user and changes things as the API's."""
+    (tmp_path / "tokens").write_text(TOKEN_FILE)
+    users = add_users(own_redis, API_WRITE_RULES, tmp_path)
+    flags = [f"--{name.replace('__', '-').replace('_', '.')}={value}" for name, value in users.items()]
+    with serve(own_redis, *flags, f"--api.token-file={tmp_path / 'tokens'}") as base:
+        request = urllib.request.Request(
+            f"{base}/api/v1/queue/pause",
+            data=b'{"queue":"default"}',
+            headers={"Authorization": f"Bearer {TOKENS['operator']}", "Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            assert 200 == answer.status
+        with own_redis.client() as admin:
+            users_seen = {client["user"] for client in admin.client_list()}
+
+    assert {"exporter", "api"} <= users_seen
+    assert [] == denied(own_redis)
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,8 @@ async def test_batch_by_type_and_error(api: Api, redis_sync: redis.Redis) -> Non
     body: dict[str, Any] = {"queue": Q, "state": "archived", "error": "timeout", "limit": 2}
 
     dry = (await api.post("/tasks/retry/batch", {**body, "dry_run": True})).data
+    onward = {**body, "dry_run": True, "cursor": dry["cursor"]}
+    further = (await api.post("/tasks/retry/batch", onward)).data
     first = (await api.post("/tasks/retry/batch", body)).data
     rest = (await api.post("/tasks/retry/batch", {**body, "cursor": first["cursor"]})).data
 
@@ -230,7 +232,7 @@ async def test_batch_by_type_and_error(api: Api, redis_sync: redis.Redis) -> Non
         return [one["task_id"] for one in data["results"]]
 
     assert ["t1", "t4"] == ids(dry) == ids(first)
-    assert (["t7"], None) == (ids(rest), rest["cursor"])
+    assert (["t7"], None) == (ids(rest), rest["cursor"]) == (ids(further), further["cursor"])
     assert (9, 7, 6) == (dry["remaining"], first["remaining"], rest["remaining"])
     assert 3 == redis_sync.llen(keys.pending(Q))
 
