@@ -1,6 +1,9 @@
 """Cancelling with a refund over HTTP: statuses, the missing database, what a killed process left."""
 
 import asyncio
+import sqlite3
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -8,7 +11,10 @@ import pytest
 import redis
 
 from asynq_exporter.core import FixedClock, keys
-from asynq_exporter.core.records import Database, EntryKind, NewRecord, SqlRecords, Status
+from asynq_exporter.core.records import Database, EntryKind, NewRecord, SqlRecords, Status, cancel
+from asynq_exporter.core.records.models import MAX_TEXT_CHARACTERS
+from asynq_exporter.web.api import records
+from asynq_exporter.web.api.models import cancel as models
 from tests.conftest import RedisServer
 from tests.web.api.conftest import Api, ServeApi
 
@@ -37,6 +43,19 @@ async def test_cancel_and_again(store: SqlRecords, api: Api) -> None:
     assert (200, "任务已取消并退还资源") == (first.status, first.json["message"])
     assert first.json == second.json
     assert 1 == await refunds(store)
+
+
+async def test_nothing_to_refund(store: SqlRecords, api: Api) -> None:
+    """A task that cost nothing is cancelled, and it is not said that something was refunded."""
+    await store.create(NewRecord(task_id="free", user_id=100, credits=0))
+
+    answer = await api.post("/tasks/cancel", {"task_id": "free"})
+
+    assert (200, False, "任务已取消，无资源可退") == (
+        answer.status,
+        answer.data["refunded"],
+        answer.json["message"],
+    )
 
 
 async def test_many_at_once_refund_once(store: SqlRecords, api: Api) -> None:
@@ -108,6 +127,49 @@ async def test_database_away(redis_server: RedisServer, redis_sync: redis.Redis,
     assert (503, "database_unavailable") == (answer.status, answer.code)
     assert 503 == again.status
     assert "s3cret" not in answer.text
+
+
+async def test_a_driver_is_missing(
+    redis_server: RedisServer, redis_sync: redis.Redis, serve_api: ServeApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PostgreSQL without its driver: 501, with what to install."""
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    async with serve_api(redis_server, records_database__url="postgresql://h/records") as api:
+        answer = await api.post("/tasks/cancel", {"task_id": "task_xxx"})
+
+    assert (501, "records_not_configured") == (answer.status, answer.code)
+    assert "asynq-exporter[postgres]" in answer.json["message"]
+
+
+async def test_records_of_a_newer_version(store: SqlRecords, api: Api, tmp_path: Path) -> None:
+    """They are left alone: 503, and not a conflict of the task."""
+    with sqlite3.connect(tmp_path / "records.db") as database:
+        database.execute("UPDATE alembic_version SET version_num = 'r9999'")
+    database.close()
+
+    answer = await api.post("/tasks/cancel", {"task_id": "task_xxx"})
+
+    assert (503, "records_not_usable") == (answer.status, answer.code)
+    assert 0 == await refunds(store)
+
+
+def test_the_words_and_numbers_of_the_core() -> None:
+    """The model repeats them, since importing the records takes long."""
+    assert (cancel.DEFAULT_REASON, cancel.DEFAULT_BATCH_REASON, cancel.MAX_BATCH_IDS) == (
+        models.DEFAULT_REASON,
+        models.DEFAULT_BATCH_REASON,
+        models.MAX_BATCH_IDS,
+    )
+    assert MAX_TEXT_CHARACTERS == models.MAX_TEXT_CHARACTERS
+    assert records.COMPLETE_SECONDS == cancel.STALE_SECONDS
+
+
+def test_no_records_no_database_library() -> None:
+    """Without records the API does without SQLAlchemy."""
+    code = "import asynq_exporter.web.api.site, sys; print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "False\n" == done.stdout
 
 
 async def test_what_a_killed_process_left(

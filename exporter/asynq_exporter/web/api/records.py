@@ -6,17 +6,22 @@ The database is not made here, only brought up to date: without it there is noth
 import asyncio
 import logging
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 
-from asynq_exporter.core.errors import AsynqError
-from asynq_exporter.core.records import Cancellations, Database, Jobs, SqlRecords
-from asynq_exporter.core.records.cancel import STALE_SECONDS
+from asynq_exporter.core.errors import AsynqError, FailedPreconditionError
 from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.web.api.errors import ApiError
 
+if TYPE_CHECKING:
+    from asynq_exporter.core.records import Cancellations, Database
+
 logger = logging.getLogger(__name__)
+
+#: How often what a killed process left is looked for, and how old it has to be for that but at the start.
+COMPLETE_SECONDS = 60.0
 
 
 class Records:
@@ -31,7 +36,7 @@ class Records:
         self._cancellations: Cancellations | None = None
         self._opening = asyncio.Lock()
 
-    async def cancellations(self) -> Cancellations:
+    async def cancellations(self) -> "Cancellations":
         """What cancels tasks.
 
         Raises:
@@ -54,17 +59,17 @@ class Records:
             except AsynqError as exc:
                 logger.warning("Cancellations cannot be completed now", extra={"error": str(exc)})
             else:
-                age = STALE_SECONDS
+                age = COMPLETE_SECONDS
                 if closed:
                     logger.info("Cancellations completed", extra={"tasks": closed})
-            await asyncio.sleep(STALE_SECONDS)
+            await asyncio.sleep(COMPLETE_SECONDS)
 
     async def close(self) -> None:
         """Ends the connections."""
         if self._database is not None:
             await self._database.close()
 
-    async def _open(self) -> Cancellations:
+    async def _open(self) -> "Cancellations":
         path = _sqlite_file(self._url)
         if path is not None and not await asyncio.to_thread(path.exists):
             message = (
@@ -72,9 +77,17 @@ class Records:
                 " has them by --records.database-url or ASYNQ_DATABASE_URL"
             )
             raise ApiError(501, "records_not_configured", message)
-        if self._database is None:
-            self._database = Database(self._url.reveal())
-        await self._database.upgrade()
+        # SQLAlchemy and Alembic, which nobody without records needs.
+        from asynq_exporter.core.records import Cancellations, Database, Jobs, SqlRecords  # noqa: PLC0415
+
+        try:
+            self._database = self._database or Database(self._url.reveal())
+            await self._database.upgrade()
+        except ModuleNotFoundError as exc:
+            message = f"{self._url} needs a driver: pip install 'asynq-exporter[postgres]'"
+            raise ApiError(501, "records_not_configured", message) from exc
+        except FailedPreconditionError as exc:
+            raise ApiError(503, "records_not_usable", str(exc)) from exc
         return Cancellations(SqlRecords(self._database), Jobs(self._redis))
 
 

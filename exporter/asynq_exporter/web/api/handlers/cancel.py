@@ -1,19 +1,22 @@
 """Cancelling tasks with a refund: guide section 2.6."""
 
-from asynq_exporter.core.records import BatchOutcome
+from typing import TYPE_CHECKING
+
 from asynq_exporter.web.api import errors
 from asynq_exporter.web.api.context import Context
 from asynq_exporter.web.api.models import cancel as m
 from asynq_exporter.web.api.models.shape import Done
 from asynq_exporter.web.api.tokens import Caller
 
+if TYPE_CHECKING:
+    from asynq_exporter.core.records import BatchOutcome, CancelResult
+
 
 async def cancel(context: Context, asked: m.CancelTask, _caller: Caller) -> Done[m.Canceled]:
     """Cancels a task and gives its credits back."""
     cancellations = await context.records.cancellations()
     result = await cancellations.cancel(asked.task_id, reason=asked.reason)
-    message = "任务已取消并退还资源" if result.refunded else "任务已取消，资源待退还"
-    return Done(message=message, data=m.Canceled.model_validate(result))
+    return Done(message=_message(result), data=m.Canceled.model_validate(result))
 
 
 async def cancel_batch(context: Context, asked: m.CancelTasks, _caller: Caller) -> Done[m.CancelBatch]:
@@ -29,7 +32,13 @@ async def cancel_batch(context: Context, asked: m.CancelTasks, _caller: Caller) 
     )
 
 
-def _outcome(one: BatchOutcome) -> m.CancelOutcome:
+def _message(result: "CancelResult") -> str:
+    if result.refunded:
+        return "任务已取消并退还资源"
+    return "任务已取消，资源将自动退还" if result.credits else "任务已取消，无资源可退"
+
+
+def _outcome(one: "BatchOutcome") -> m.CancelOutcome:
     error = None if one.error is None else errors.of(one.error)
     return m.CancelOutcome(
         task_id=one.task_id,

@@ -1,6 +1,7 @@
 """Worker processes, schedulers, Redis."""
 
 from asynq_exporter.core.inspector import SchedulerEntryView, ServerView, Worker
+from asynq_exporter.core.inspector.servers import WORKER_PAYLOAD_BYTES
 from asynq_exporter.web.api.context import Context
 from asynq_exporter.web.api.errors import ApiError
 from asynq_exporter.web.api.models import processes as m
@@ -13,7 +14,8 @@ from asynq_exporter.web.api.views import blob, moment
 async def servers(context: Context, _asked: Nothing, caller: Caller) -> Answer[m.ServerList]:
     """The live worker processes and what they run."""
     show = context.shows_payloads(caller)
-    found = await context.inspector.servers()
+    limit = WORKER_PAYLOAD_BYTES if show else 0
+    found = await context.inspector.servers(payload_limit_bytes=limit)
     return Answer(data=m.ServerList(worker_count=len(found), servers=[_server(one, show) for one in found]))
 
 
