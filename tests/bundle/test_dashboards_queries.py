@@ -32,6 +32,11 @@ NOT_SHOWN = {
     "asynq_exporter_scan_duration_seconds": "scrape_duration_seconds is what Prometheus waits for",
     "asynq_api_requests_total": "the management API is off unless it is configured",
     "asynq_api_writes_total": "likewise; the audit log tells more",
+    # Shown once the demo's workers serve them.
+    **dict.fromkeys(
+        ("asynq_task_duration_seconds", "asynq_task_wait_seconds", "asynq_task_attempts_total"),
+        "only workers that share them have them",
+    ),
     "asynq_exporter_collector_last_success_timestamp_seconds": "the collectors' success is drawn instead",
 }
 
