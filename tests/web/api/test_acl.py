@@ -47,8 +47,10 @@ async def read_everything(api: Api) -> None:
     """Every read, on a Redis that holds something for each."""
     for state in TaskState:
         group = f"&group={GROUP}" if state is TaskState.AGGREGATING else ""
-        for path in (f"/tasks?queue={Q}&state={state}{group}", f"/search?queue={Q}&state={state}{group}"):
-            assert 200 == (await api.get(path)).status
+        assert 200 == (await api.get(f"/tasks?queue={Q}&state={state}{group}")).status
+        search = f"/search?queue={Q}&state={state}&size=1{group}"
+        cursor = (await api.get(search)).data["cursor"]
+        assert 200 == (await api.get(f"{search}&cursor={cursor}")).status
     for path in ("/stats", "/health", "/overview", "/servers", "/schedulers", "/redis", f"/groups?queue={Q}"):
         assert 200 == (await api.get(path)).status
     for path in (f"/history?queue={Q}", "/find?task_id=pending0", f"/tasks/long?queue={Q}"):
