@@ -10,7 +10,6 @@ import ssl
 from typing import TYPE_CHECKING
 
 from aiohttp import web
-from aiohttp.http_exceptions import HttpProcessingError
 
 from asynq_exporter import __version__, connect
 from asynq_exporter.core.catalog import Catalog
@@ -18,17 +17,12 @@ from asynq_exporter.settings import OPTIONS, Settings, StartupError
 from asynq_exporter.settings.options import Address
 from asynq_exporter.web.api.paths import PREFIX
 from asynq_exporter.web.app import create_app
+from asynq_exporter.web.connections import Limits, Runner
 
 if TYPE_CHECKING:
     from asynq_exporter.web.web_config import WebGuard
 
 logger = logging.getLogger(__name__)
-
-#: Scrapes under way may end before the server does.
-SHUTDOWN_SECONDS = 5.0
-
-#: Of the request line: IDs and filters of 1,024 characters of the API, percent-encoded.
-MAX_LINE_BYTES = 64 * 1024
 
 REMEDIES = {
     errno.EADDRINUSE: "another program listens there; stop it or choose another --{flag}",
@@ -93,8 +87,9 @@ async def start(
     settings: Settings,
     *,
     tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
     option: str = "web_listen_addresses",
-) -> web.AppRunner:
+) -> Runner:
     """Listens on every address of an option; nothing is started, and nothing stays open, when one fails.
 
     Raises:
@@ -108,28 +103,11 @@ async def start(
         for sock in sockets:
             sock.close()
         raise
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=_http_logger(),
-        shutdown_timeout=SHUTDOWN_SECONDS,
-        max_line_size=MAX_LINE_BYTES,
-    )
+    runner = Runner(app, limits=limits)
     await runner.setup()
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls).start()
+        await runner.listen(sock, tls=tls)
     return runner
-
-
-def _http_logger() -> logging.Logger:
-    http = logging.getLogger(f"{__name__}.http")
-    http.addFilter(_is_ours)
-    return http
-
-
-def _is_ours(record: logging.LogRecord) -> bool:
-    # What is no HTTP is answered 400; its bytes, which may hold a token, and their number are a stranger's.
-    return not (record.exc_info and isinstance(record.exc_info[1], HttpProcessingError))
 
 
 def bind(address: Address, *, flag: str = "web.listen-address") -> list[socket.socket]:
