@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 
 from tools import faults_page
@@ -9,6 +10,7 @@ from tools import faults_page
 from asynq_exporter import cli_reference
 from asynq_exporter.metrics import reference as metrics_reference
 from asynq_exporter.settings import reference
+from asynq_exporter.web.api import reference as api_reference
 
 ROOT = Path(__file__).parents[1]
 
@@ -18,6 +20,8 @@ PAGES: Mapping[str, Callable[[], str]] = {
     "docs/configuration.md": reference.page,
     "docs/faults.md": faults_page.page,
     "docs/metrics.md": metrics_reference.page,
+    "docs/api.md": partial(api_reference.page, "en"),
+    "docs/api.zh-CN.md": partial(api_reference.page, "zh"),
 }
 
 

@@ -23,6 +23,7 @@ from asynq_exporter.settings import (
     LOGGING,
     OPTIONS,
     QUEUES,
+    RECORDS,
     REDIS,
     SCAN,
     TLS,
@@ -57,7 +58,7 @@ TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
     each
     for each in OF_SERVE
-    if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+    if each.group not in (REDIS, TLS, FILES, SCAN, RECORDS) and each.name != "web_config_file"
 )
 OF_THE_WORKER = tuple(
     each
@@ -329,6 +330,7 @@ def check(file: str | None, **values: Any) -> int:
         resolved, catalog = configure(values | ({"config_file": (file,)} if file else {}))
         connect.check(resolved.settings)
         _check_web_config(resolved)
+        _check_tokens(resolved)
     except SettingsError as exc:
         for problem in exc.problems:
             _fail(problem, USAGE_ERROR)
@@ -448,6 +450,13 @@ def _check_web_config(resolved: Resolved) -> None:
         from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415
 
         WebGuard(resolved.settings.web_config_file)
+
+
+def _check_tokens(resolved: Resolved) -> None:
+    if resolved.settings.api_token_file is not None:
+        from asynq_exporter.web.api import tokens  # noqa: PLC0415
+
+        tokens.load(resolved.settings.api_token_file)
 
 
 def _described(catalog: Catalog) -> Iterable[tuple[str, str]]:

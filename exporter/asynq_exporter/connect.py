@@ -37,10 +37,25 @@ def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.
     return redis.asyncio.Redis.from_pool(pool)
 
 
+def make_api_redis(settings: Settings) -> redis.asyncio.Redis | None:
+    """The same for the management API, where it has a user of its own; raises SettingsError."""
+    if settings.api_token_file is None or settings.api_redis_username is None:
+        return None
+    own = replace(
+        settings,
+        redis_username=settings.api_redis_username,
+        redis_password_file=settings.api_redis_password_file,
+        redis_password=None,
+    )
+    return make_redis(own)
+
+
 def check(settings: Settings) -> None:
     """Reads the files that a connection will need; raises SettingsError with the remedy."""
     if settings.redis_password_file is not None:
         read_password(settings.redis_password_file)
+    if settings.api_redis_password_file is not None:
+        read_password(settings.api_redis_password_file, flag="--api.redis-password-file")
     if settings.redis_url.tls:
         _TlsFiles(settings).context()
 
@@ -50,15 +65,15 @@ def safe_url(settings: Settings) -> str:
     return str(replace(settings.redis_url, db=_database(settings)))
 
 
-def read_password(path: Path) -> str:
+def read_password(path: Path, *, flag: str = "--redis.password-file") -> str:
     """The password in a file, without the newline an editor leaves at its end; raises SettingsError."""
     try:
         text = text_file.read(path, max_bytes=MAX_PASSWORD_BYTES)
     except TextFileError as exc:
-        raise SettingsError(f"--redis.password-file: {exc}") from exc
+        raise SettingsError(f"{flag}: {exc}") from exc
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise SettingsError(f"--redis.password-file: {path} is empty; write the password into it")
+        raise SettingsError(f"{flag}: {path} is empty; write the password into it")
     return text
 
 

@@ -31,6 +31,8 @@ GAUGE_FUNCTIONS = {"deriv", "changes"}
 NOT_SHOWN = {
     "asynq_queue_capacity": "the utilisation is drawn instead",
     "asynq_exporter_scan_duration_seconds": "scrape_duration_seconds is what Prometheus waits for",
+    "asynq_api_requests_total": "the management API is off unless it is configured",
+    "asynq_api_writes_total": "likewise; the audit log tells more",
     "asynq_exporter_collector_last_success_timestamp_seconds": "the collectors' success is drawn instead",
 }
 

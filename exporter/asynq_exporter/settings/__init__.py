@@ -13,12 +13,13 @@ from typing import Any
 
 from asynq_exporter.core.control import MAX_CONCURRENCY
 from asynq_exporter.settings import options
+from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.settings.options import Address, Option, Secret, option
 from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
-WORKER = "Worker"
+RECORDS, API, WORKER = "Task records", "API", "Worker"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
 RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
@@ -59,6 +60,7 @@ def _parse_telemetry_path(text: str) -> str:
 
 _TELEMETRY_PATH = options.Kind(metavar="PATH", parse=_parse_telemetry_path)
 _REDIS_URL = options.Kind(metavar="URL", parse=RedisUrl.parse)
+_DATABASE_URL = options.Kind(metavar="URL", parse=DatabaseUrl.parse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +243,51 @@ class Settings:
         group=COLLECTORS,
         sentence="Redis commands that the background collectors together may send in a second.",
     )
+    records_database_url: DatabaseUrl = option(
+        "records.database-url",
+        _DATABASE_URL,
+        default="sqlite:///asynq-records.db",
+        environment="ASYNQ_DATABASE_URL",
+        group=RECORDS,
+        sentence="The database of the task records: postgresql:// in production, or a file, sqlite:///. Other"
+        " users of the machine can read a password in a flag; prefer the environment or PGPASSFILE.",
+    )
+    api_token_file: Path | None = option(
+        "api.token-file",
+        options.PATH,
+        environment="ASYNQ_ADMIN_TOKEN_FILE",
+        group=API,
+        sentence="File with the tokens of the management API, read anew when it changes; without it the API"
+        " is off. A line is TOKEN (an admin), ROLE:TOKEN or ROLE:NAME:TOKEN, ROLE viewer, operator or admin;"
+        " TOKEN may be sha256: and its hash.",
+    )
+    api_read_only: bool = option(
+        "api.read-only",
+        options.SWITCH,
+        default="false",
+        environment="ASYNQ_READONLY",
+        group=API,
+        sentence="Refuse every write of the management API, whoever asks.",
+    )
+    api_payloads: str = option(
+        "api.payloads",
+        options.choice("viewer", "operator", "admin", "nobody"),
+        default="operator",
+        group=API,
+        sentence="Lowest role that is shown payloads, results and headers of tasks.",
+    )
+    api_redis_username: str | None = option(
+        "api.redis-username",
+        options.TEXT,
+        group=API,
+        sentence="ACL user that the API takes instead of the exporter's, which then need only read.",
+    )
+    api_redis_password_file: Path | None = option(
+        "api.redis-password-file",
+        options.PATH,
+        group=API,
+        sentence="File with the password of that user.",
+    )
     worker_listen_addresses: tuple[Address, ...] = option(
         "worker.listen-address",
         options.ADDRESS,
@@ -323,6 +370,8 @@ class Settings:
                 raise ConflictError(
                     f"redis_tls_{first}_file", f"needs redis.tls.{second}-file too; give both"
                 )
+        if self.api_redis_password_file is not None and self.api_redis_username is None:
+            raise ConflictError("api_redis_password_file", "needs api.redis-username too; give both")
         if not self.redis_url.tls:
             # Silence would let a user believe in an encryption that is not there.
             for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):

@@ -109,8 +109,8 @@ def option(
     environment: str = "",
     repeatable: bool = False,
 ) -> Any:
-    """A dataclass field that declares an option; its environment name follows from the flag."""
-    if flag is not None:
+    """A dataclass field that declares an option; its environment name follows from the flag, or is given."""
+    if not environment and flag is not None:
         environment = ENVIRONMENT_PREFIX + flag.upper().replace(".", "_").replace("-", "_")
     value = None if default is None else kind.parse(default)
     if repeatable:

@@ -9,6 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from asynq_exporter.core.catalog import Catalog
+from asynq_exporter.metrics import api as api_metrics
 from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
 from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter, Scanner
 from asynq_exporter.scan.shared import Shared, end
@@ -16,6 +17,8 @@ from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
 from asynq_exporter.web import appkeys, headers, metrics, probes, status
+from asynq_exporter.web.api import off
+from asynq_exporter.web.api.paths import ROOT
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.reports import Reporter
 
@@ -30,6 +33,7 @@ def create_app(
     catalog: Catalog,
     client: "redis.asyncio.Redis",
     *,
+    api_client: "redis.asyncio.Redis | None" = None,
     where: str = "",
     middlewares: tuple[Middleware, ...] = (),
 ) -> web.Application:
@@ -39,6 +43,7 @@ def create_app(
         settings: the options.
         catalog: the queues to expect.
         client: where Redis is; closed with the application.
+        api_client: the same for the management API, where it has a user of its own; closed too.
         where: the same for people, without secrets.
         middlewares: what every request passes first, such as authentication.
     """
@@ -87,13 +92,27 @@ def create_app(
     app[appkeys.WHERE] = where
     app[appkeys.SCANS] = scans
     app[appkeys.VIEWS] = Shared(view, lambda _: UpstreamView())
-    app[appkeys.PAGES] = Pages()
+    counts = api_metrics.Counts() if settings.api_token_file is not None else None
+    app[appkeys.PAGES] = Pages(counts)
     app.on_response_prepare.append(headers.add)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)
     app.router.add_get("/metrics/upstream", metrics.upstream_page)
     app.router.add_get("/-/healthy", probes.healthy)
     app.router.add_get("/-/ready", probes.ready)
+    if counts is None:
+        app.router.add_route("*", ROOT + "{path:.*}", off.page)
+    else:
+        from asynq_exporter.web.api import site  # noqa: PLC0415 -- pydantic takes long
+
+        site.add_to(
+            app,
+            settings,
+            catalog,
+            api_client or client,
+            scan=lambda: scans.get(timeout_seconds=settings.scan_timeout_seconds),
+            counts=counts,
+        )
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
         task = asyncio.create_task(
@@ -103,8 +122,10 @@ def create_app(
         await end(task)
         for part in (app[appkeys.VIEWS], scans, scanner, background, sampler):
             await part.close()
-        await client.aclose()
-        await client.connection_pool.disconnect()
+        for each in (client, api_client):
+            if each is not None:
+                await each.aclose()
+                await each.connection_pool.disconnect()
 
     app.cleanup_ctx.append(lifetime)
     return app

@@ -47,6 +47,8 @@ class Limits:
     backlog: int = 100
     #: For the rest of a body that nobody wanted, before the connection is closed on who still sends it.
     linger_seconds: float = 2.0
+    #: Of the request line: IDs and filters of 1,024 characters of the management API, percent-encoded.
+    line_bytes: int = 64 * 1024
 
 
 def limits_here() -> Limits:
@@ -102,6 +104,7 @@ class Runner(web.AppRunner):
             logger=http_logger,
             keepalive_timeout=self._limits.idle_seconds,
             lingering_time=self._limits.linger_seconds,
+            max_line_size=self._limits.line_bytes,
         )
         return _Connection(self._connections, inner)
 

@@ -166,9 +166,14 @@ def load(path: Path) -> WebConfig:
 class WebGuard:
     """What the file asks for, kept up to date: a TLS context, and a middleware."""
 
-    def __init__(self, path: Path) -> None:
-        """Reads the file; raises SettingsError."""
+    def __init__(self, path: Path, *, without_users: str | None = None) -> None:
+        """Reads the file; raises SettingsError.
+
+        Paths that begin with `without_users` are not asked for a user: they have tokens of their own in the
+        same header.
+        """
         self._path = path
+        self._without_users = without_users
         self._stamp = _stamp(path)
         self._config = load(path)
         self._remembered: OrderedDict[bytes, None] = OrderedDict()
@@ -196,7 +201,7 @@ class WebGuard:
         if self.tls is not None and not self.tls.allows(request):
             return web.Response(status=403, text="This client certificate is not allowed.\n")
         users = self._config.basic_auth_users
-        if not users:
+        if not users or (self._without_users and request.path.startswith(self._without_users)):
             return None
         user, password = _credentials(request.headers.get("Authorization", ""))
         expected = users.get(user) or stand_in(user, tuple(users.values()), salt=self._salt)
