@@ -18,6 +18,7 @@ from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
     FILES,
     OPTIONS,
+    POLLING,
     RECORDS,
     REDIS,
     SCAN,
@@ -39,9 +40,10 @@ USAGE_ERROR, START_ERROR = 2, 1
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-#: The options of `serve`, of `config check`, which is given the file itself, and of the demo, which brings
-#: its own Redis.
+#: All options, those of `serve`, of `config check`, which is given the file itself, and of the demo, which
+#: brings its own Redis.
 ALL = tuple(OPTIONS.values())
+TO_SERVE = tuple(each for each in ALL if each.group != POLLING)
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
     each
@@ -142,7 +144,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command, settings=ALL)
+@program.command(cls=Command, settings=TO_SERVE)
 def serve(**values: Any) -> int:
     """Serve metrics, probes and the status page.
 
@@ -150,7 +152,7 @@ def serve(**values: Any) -> int:
     """
     from asynq_exporter.web import server  # noqa: PLC0415
 
-    resolved, catalog = configure(values)
+    resolved, catalog = configure(values, of=TO_SERVE)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
     return server.run(resolved.settings, catalog)
 

@@ -18,7 +18,7 @@ from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
-RECORDS = "Task records"
+RECORDS, POLLING = "Task records", "Polling"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
 RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
@@ -242,6 +242,46 @@ class Settings:
         group=RECORDS,
         sentence="The database of the task records: postgresql:// in production, or a file, sqlite:///. Other"
         " users of the machine can read a password in a flag; prefer the environment or PGPASSFILE.",
+    )
+    polling_enabled: bool = option(
+        "polling.enabled",
+        options.SWITCH,
+        default="true",
+        environment="ASYNQ_POLLING_ENABLED",
+        group=POLLING,
+        sentence="Poll tasks by jobs of the queue. Off, the queue is left alone: the emergency stop.",
+    )
+    polling_fallback: bool = option(
+        "polling.fallback",
+        options.SWITCH,
+        default="true",
+        environment="UPDATE_TASK",
+        group=POLLING,
+        sentence="Poll tasks straight from the database while the queue is off or down.",
+    )
+    polling_interval_seconds: float = option(
+        "polling.interval",
+        options.seconds(least=1, most=3600),
+        default="15s",
+        environment="TASK_POLL_INTERVAL",
+        group=POLLING,
+        sentence="Time between two rounds of the fallback; a number without a unit is seconds.",
+    )
+    polling_migrate_existing: bool = option(
+        "polling.migrate-existing",
+        options.SWITCH,
+        default="false",
+        environment="ASYNQ_MIGRATE_EXISTING",
+        group=POLLING,
+        sentence="At the start, put unfinished tasks of the database that have no job yet into the queue.",
+    )
+    polling_queues: tuple[str, ...] = option(
+        "polling.queue",
+        options.TEXT,
+        default="scheduled",
+        repeatable=True,
+        group=POLLING,
+        sentence="Queue of the jobs that poll; may be given several times, where records name several.",
     )
     log_level: str = option(
         "log.level",
