@@ -1,6 +1,5 @@
 """Cancel with refund (guide section 2.6)."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
@@ -250,23 +249,6 @@ async def test_keywords_are_logged(
     await cancellations.cancel_batch(["b", "c"])
     begins = [record.getMessage().split(" ")[0] for record in caplog.records]
     assert ["[CancelTaskAndRefund]", *["[BatchCancelTaskAndRefund]"] * 2] == begins
-
-
-async def test_200_at_once_give_one_refund(
-    store: SqlRecords, database_url: str, jobs: Jobs, redis_client: Redis, clock: FixedClock
-) -> None:
-    """In several connection pools, as in several processes; all 200 say the same."""
-    await make(store)
-    await put_job(redis_client, clock)
-    databases = [Database(database_url) for _ in range(4)]
-    cancels = [Cancellations(SqlRecords(database, clock), jobs, clock) for database in databases]
-    results = await asyncio.gather(*(cancels[number % 4].cancel("task_xxx") for number in range(200)))
-    assert {(True, CREDITS)} == {(result.refunded, result.credits) for result in results}
-    assert {"task_xxx": CREDITS} == await refunds(store)
-    assert 0 == await store.balance(USER)
-    assert [] == await jobs_of(redis_client)
-    for database in databases:
-        await database.close()
 
 
 async def test_refund_waits_for_no_redis(
