@@ -16,6 +16,7 @@ import click
 from asynq_exporter import __version__, logs
 from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
+    COLLECTORS,
     FILES,
     OPTIONS,
     POLLING,
@@ -23,8 +24,10 @@ from asynq_exporter.settings import (
     REDIS,
     SCAN,
     TLS,
+    WORKER,
     Given,
     Resolved,
+    Settings,
     SettingsError,
     StartupError,
     find,
@@ -40,15 +43,21 @@ USAGE_ERROR, START_ERROR = 2, 1
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-#: All options, those of `serve`, of `config check`, which is given the file itself, and of the demo, which
-#: brings its own Redis.
+#: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
+#: own Redis, of `worker`, which scans nothing, of what looks at the task records, and of `poll`.
 ALL = tuple(OPTIONS.values())
-TO_SERVE = tuple(each for each in ALL if each.group != POLLING)
+OF_SERVE = tuple(each for each in ALL if each.group not in (WORKER, POLLING))
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
     each
-    for each in ALL
+    for each in OF_SERVE
     if each.group not in (REDIS, TLS, FILES, SCAN, RECORDS) and each.name != "web_config_file"
+)
+OF_THE_WORKER = tuple(
+    each
+    for each in ALL
+    if each.group not in (SCAN, COLLECTORS, RECORDS, POLLING)
+    and each.name not in ("web_listen_addresses", "queues_max")
 )
 
 Values = Mapping[str, Any]
@@ -144,7 +153,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command, settings=TO_SERVE)
+@program.command(cls=Command, settings=OF_SERVE)
 def serve(**values: Any) -> int:
     """Serve metrics, probes and the status page.
 
@@ -152,9 +161,30 @@ def serve(**values: Any) -> int:
     """
     from asynq_exporter.web import server  # noqa: PLC0415
 
-    resolved, catalog = configure(values, of=TO_SERVE)
+    resolved, catalog = configure(values, of=OF_SERVE)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
     return server.run(resolved.settings, catalog)
+
+
+@program.command(cls=Command, settings=OF_THE_WORKER, short_help="Work on tasks with a handler of yours.")
+@click.argument("target", metavar="MODULE:ATTRIBUTE")
+def worker(target: str, **values: Any) -> int:
+    """Work on tasks with the handler MODULE:ATTRIBUTE, a Mux or an async function.
+
+    The module is one in the current folder or an installed one. SIGTTIN and SIGTTOU
+    raise and lower the concurrency, SIGTSTP stops the taking of tasks, SIGCONT starts it
+    again, SIGHUP reads the config file again, SIGTERM ends after the running tasks.
+    """
+    from asynq_exporter import handlers  # noqa: PLC0415
+    from asynq_exporter.web import worker as work  # noqa: PLC0415
+
+    def read() -> tuple[Settings, Catalog]:
+        resolved, catalog = configure(values, of=OF_THE_WORKER)
+        return resolved.settings, catalog
+
+    settings, catalog = read()
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return work.run(settings, catalog, handlers.load(target), reread=read)
 
 
 @program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")

@@ -119,7 +119,7 @@ async def test_acl_user_with_published_rules_is_enough(own_redis: RedisServer) -
     snapshot = await scanner.scan(timeout_seconds=10)
 
     assert {name: part.error for name, part in snapshot.parts.items() if not part.success} == {}
-    assert {"groups", "memory", "types"} < snapshot.parts.keys()
+    assert {"groups", "memory", "types", "task_timings"} < snapshot.parts.keys()
     assert snapshot.samples.memory_bytes["low"] > 0
     with own_redis.client() as admin:
         assert admin.acl_log() == []

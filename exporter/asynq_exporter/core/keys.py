@@ -17,6 +17,13 @@ CIRCUIT_BREAKERS = "asynq:circuit_breakers"
 #: HASH of the locks over all processes, ours and unknown to Go: field name, value beginning with the token.
 LOCKS = "asynq:locks"
 
+#: HASH of what all our workers are asked to do, unknown to Go: fields `concurrency` and `polling`.
+WORKER_CONTROL = "asynq:worker_control"
+
+#: HASH of the task timings of all our workers, unknown to Go: field type, value as in `timings.encode`.
+#: Another form of the numbers, such as another bucket, needs another name: old workers run beside new ones.
+TASK_TIMINGS = "asynq:task_timings:{sums}"
+
 #: Everything asynq and this exporter ever read; the pattern of the published ACL rules.
 PATTERN = "asynq:*"
 
@@ -146,6 +153,11 @@ def workers(host: str, pid: int, server_id: str) -> str:
 def workers_of(server_key: str) -> str:
     """The workers hash beside a server record, both given as full keys."""
     return WORKERS + server_key.removeprefix(SERVERS)
+
+
+def task_timings_sent(server_id: str) -> str:
+    """STRING with the number of the last addition of a server to `TASK_TIMINGS`; in the same slot."""
+    return f"{TASK_TIMINGS}:{server_id}"
 
 
 def scheduler_entries(scheduler_id: str) -> str:

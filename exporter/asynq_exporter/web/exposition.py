@@ -8,9 +8,10 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from asynq_exporter import metrics
-from asynq_exporter.metrics import exporter
+from asynq_exporter.metrics import exporter, worker_process
 from asynq_exporter.metrics.exposition import Format, Printer
 from asynq_exporter.metrics.family import Family, by_label
+from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
 
@@ -34,6 +35,10 @@ class Pages:
         )
         return self.print(families, format_, names)
 
+    def worker(self, process: WorkerProcess, format_: Format, names: frozenset[str]) -> bytes:
+        """The metrics of a worker process."""
+        return self.print(worker_process.collect(process), format_, names)
+
     def print(self, families: Iterable[Family], format_: Format, names: frozenset[str]) -> bytes:
         """Families and the process' own metrics as a page."""
         if names:
@@ -45,6 +50,11 @@ class Pages:
 
 
 def _is_named(family: Family, names: frozenset[str]) -> bool:
-    # A counter is known by the name of its sample and, in OpenMetrics, by that of its family.
-    name = family.metric.name
-    return name in names or (family.metric.kind == "counter" and name.removesuffix("_total") in names)
+    # A counter is known by the name of its sample and, in OpenMetrics, by that of its family; a histogram by
+    # that of its family and of any of its samples.
+    name, kind = family.metric.name, family.metric.kind
+    others = {
+        "counter": (name.removesuffix("_total"),),
+        "histogram": (f"{name}_bucket", f"{name}_count", f"{name}_sum"),
+    }
+    return any(one in names for one in (name, *others.get(kind, ())))

@@ -23,7 +23,7 @@ async def page(request: web.Request) -> web.Response:
     timeout_seconds = deadline(request, request.app[appkeys.SETTINGS])
     snapshot = await request.app[appkeys.SCANS].get(timeout_seconds=timeout_seconds)
     format_ = negotiate(request.headers.get("Accept", ""))
-    return _respond(request, request.app[appkeys.PAGES].main(snapshot, format_, _names(request)), format_)
+    return respond(request, request.app[appkeys.PAGES].main(snapshot, format_, names(request)), format_)
 
 
 async def upstream_page(request: web.Request) -> web.Response:
@@ -31,8 +31,8 @@ async def upstream_page(request: web.Request) -> web.Response:
     timeout_seconds = deadline(request, request.app[appkeys.SETTINGS])
     view = await request.app[appkeys.VIEWS].get(timeout_seconds=timeout_seconds)
     families = upstream.collect(view.queues, aggregating=view.aggregating, memory_bytes=view.memory_bytes)
-    body = request.app[appkeys.PAGES].print(families, Format.PROMETHEUS, _names(request))
-    return _respond(request, body, Format.PROMETHEUS)
+    body = request.app[appkeys.PAGES].print(families, Format.PROMETHEUS, names(request))
+    return respond(request, body, Format.PROMETHEUS)
 
 
 def deadline(request: web.Request, settings: Settings) -> float:
@@ -77,11 +77,13 @@ def _weights(header: str) -> dict[str, float]:
     return weights
 
 
-def _names(request: web.Request) -> frozenset[str]:
+def names(request: web.Request) -> frozenset[str]:
+    """The families that are asked for; none of them is all."""
     return frozenset(request.query.getall("name[]", ()))
 
 
-def _respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
+def respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
+    """A page of metrics as an answer."""
     headers = {"Content-Type": format_.value, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
         body = gzip.compress(body, GZIP_LEVEL, mtime=0)
