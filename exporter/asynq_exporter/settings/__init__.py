@@ -7,7 +7,7 @@ of `Settings`. This module reads neither argv nor environ: `resolve` is handed b
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from asynq_exporter.core.control import MAX_CONCURRENCY
 from asynq_exporter.settings import options
 from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.settings.options import Address, Option, Secret, option
-from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
+from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, mask_whole
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
@@ -61,6 +61,7 @@ def _parse_telemetry_path(text: str) -> str:
 
 _TELEMETRY_PATH = options.Kind(metavar="PATH", parse=_parse_telemetry_path)
 _REDIS_URL = options.Kind(metavar="URL", parse=RedisUrl.parse)
+_WEBHOOK_URL = replace(options.TEXT, metavar="URL", show=mask_whole)
 _DATABASE_URL = options.Kind(metavar="URL", parse=DatabaseUrl.parse)
 
 
@@ -253,6 +254,19 @@ class Settings:
         sentence="The database of the task records: postgresql:// in production, or a file, sqlite:///. Other"
         " users of the machine can read a password in a flag; prefer the environment or PGPASSFILE.",
     )
+    records_webhook_url: str | None = option(
+        "records.webhook-url",
+        _WEBHOOK_URL,
+        group=RECORDS,
+        sentence="Where refunds are made by a service of yours, told by signed messages; else the ledger of"
+        " the database makes them.",
+    )
+    records_webhook_secret_file: Path | None = option(
+        "records.webhook-secret-file",
+        options.PATH,
+        group=RECORDS,
+        sentence="File with the secret that signs these messages; 16 bytes or more.",
+    )
     worker_listen_addresses: tuple[Address, ...] = option(
         "worker.listen-address",
         options.ADDRESS,
@@ -367,6 +381,10 @@ class Settings:
                 raise ConflictError(
                     f"redis_tls_{first}_file", f"needs redis.tls.{second}-file too; give both"
                 )
+        if (self.records_webhook_url is None) is not (self.records_webhook_secret_file is None):
+            given = "url" if self.records_webhook_url else "secret-file"
+            name = f"records_webhook_{given.replace('-', '_')}"
+            raise ConflictError(name, "records.webhook-url and records.webhook-secret-file go together")
         if not self.redis_url.tls:
             # Silence would let a user believe in an encryption that is not there.
             for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):

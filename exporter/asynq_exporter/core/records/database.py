@@ -10,6 +10,7 @@ of failing half way. In PostgreSQL they lock rows.
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from functools import partial
 from typing import Any
@@ -28,6 +29,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from asynq_exporter.core.errors import FailedPreconditionError, InvalidArgumentError
 from asynq_exporter.core.records.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
 
 #: Scheme of an address -> scheme with the driver that is used.
 DRIVERS = {
@@ -48,6 +51,9 @@ WAIT_SECONDS = 30
 UPGRADE_LOCK = 4_127_008_391
 
 _READS = "records_reads"
+
+# It tells at each start that there is a database; what it changes is told here.
+logging.getLogger("alembic").setLevel(logging.WARNING)
 
 
 class Database:
@@ -213,7 +219,10 @@ def _begin_sqlite(connection: Connection) -> None:
 def _upgrade(connection: Connection) -> None:
     config = _config()
     config.attributes["connection"] = connection
+    before, after = _versions(connection)
     command.upgrade(config, "head")
+    if before != after:
+        logger.info("Tables of the task records are upgraded", extra={"before": before, "after": after})
 
 
 def _versions(connection: Connection) -> tuple[str | None, str | None]:

@@ -38,6 +38,9 @@ LOCK_SECONDS = 60.0
 #: Tasks between two notes of what is done.
 BATCH_SIZE = 200
 
+#: Time between two lines in the log.
+LOG_SECONDS = 5.0
+
 #: Who waits for another process looks again so often.
 WAIT_SECONDS = 1.0
 
@@ -104,14 +107,21 @@ class Migration:
             after = page[-1].task_id
         return state
 
-    async def complete(self, *, progress: Progress | None = None) -> Migrated:
-        """Migrates all there is; waits for another process that does it. Raises as `run`."""
+    async def complete(
+        self, *, progress: Progress | None = None, waits: Callable[[str], None] | None = None
+    ) -> Migrated:
+        """Migrates all there is; before, waits for another process that does it. Raises as `run`.
+
+        `waits` is told who that is, as `host:pid`.
+        """
         told = ""
         while (done := await self.run(progress=progress)) is None:
             holder = await self._locks.holder(NAME)
             if holder not in {"", told}:
                 logger.info("migrate: Waits for the process that does it", extra={"holder": holder})
                 told = holder
+                if waits:
+                    waits(holder)
             await asyncio.sleep(WAIT_SECONDS)
         return done
 
@@ -134,11 +144,14 @@ class Migration:
     async def _migrate(self, lock: Lock, progress: Progress | None) -> Migrated:
         state = Migrated(total=await self._store.count_without_job())
         logger.info("migrate: Begins", extra=_fields(state))
-        after = ""
+        after, loop = "", asyncio.get_running_loop()
+        told_at = loop.time()
         while page := await self._store.without_job(after=after, limit=self._batch_size):
             state = await self._batch(page, lock.token, state)
             await lock.renew(seconds=LOCK_SECONDS)
-            logger.info("migrate: Goes on", extra=_fields(state))
+            if loop.time() - told_at >= LOG_SECONDS:
+                logger.info("migrate: Goes on", extra=_fields(state))
+                told_at = loop.time()
             if progress:
                 progress(state)
             after = page[-1].task_id
@@ -197,6 +210,8 @@ def _fields(state: Migrated) -> dict[str, int]:
         "done": state.done,
         "enqueued": state.enqueued,
         "duplicates": state.duplicates,
+        "finished": state.finished,
+        "refused": state.refused,
     }
 
 

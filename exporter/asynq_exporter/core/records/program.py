@@ -50,6 +50,8 @@ class PollingConfig:
     queues: tuple[str, ...] = (DEFAULT_QUEUE,)
     #: Tasks polled at the same time, on each side.
     concurrency: int = CONCURRENCY
+    #: What jobs that run have to end in a shutdown.
+    shutdown_seconds: float = 8.0
 
 
 class PollingProgram:
@@ -83,7 +85,8 @@ class PollingProgram:
             chain=chain,
             concurrency=config.concurrency,
         )
-        self._server = _server(redis, Handler(store, poller, chain, clock), config, clock)
+        #: Runs the jobs; one that was never started where the queue is off.
+        self.server = _server(redis, Handler(store, poller, chain, clock), config, clock)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Works until it is told to stop; polls that are under way have some seconds to end."""
@@ -102,11 +105,11 @@ class PollingProgram:
             migration.cancel()
 
     async def _serve(self, stop: asyncio.Event) -> None:
-        await self._server.start()
+        await self.server.start()
         try:
             await stop.wait()
         finally:
-            await self._server.shutdown()
+            await self.server.shutdown()
 
     async def _migrate(self) -> None:
         """Migrates once, however long Redis or the database is away."""
@@ -139,6 +142,7 @@ def _server(redis: Redis, handler: Handler, config: PollingConfig, clock: Clock)
     settings = ServerConfig(
         concurrency=config.concurrency,
         queues=dict.fromkeys(config.queues, 1),
+        shutdown_seconds=config.shutdown_seconds,
         retry_delay=delay_by(retry.for_class(retry.DEFAULT)),
         is_failure=_is_failure,
     )
