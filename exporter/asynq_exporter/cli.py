@@ -222,7 +222,12 @@ def migrate(*, dry_run: bool, **values: Any) -> int:
     """
     from asynq_exporter.web import migrating  # noqa: PLC0415
 
-    return migrating.run(_logged(values, OF_RECORDS), dry_run=dry_run)
+    resolved, _ = configure(values, of=OF_RECORDS)
+    settings = resolved.settings
+    # On a terminal a line that counts takes the place of the log.
+    is_quiet = sys.stderr.isatty() and resolved.origins["log_level"] == "default"
+    logs.configure(level="warn" if is_quiet else settings.log_level, form=settings.log_format)
+    return migrating.run(settings, dry_run=dry_run)
 
 
 @program.group(context_settings=CONTEXT)

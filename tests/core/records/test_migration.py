@@ -250,3 +250,18 @@ async def test_who_waits_is_told_for_whom_and_goes_on(
     assert Migrated(total=1, enqueued=1) == await waits
     [told] = [record.__dict__["holder"] for record in caplog.records if "holder" in record.__dict__]
     assert f"{socket.gethostname()}:{os.getpid()}" == told
+
+
+async def test_ended_migration_gives_the_lock_back(
+    store: SqlRecords, migration: Migration, redis_client: Redis
+) -> None:
+    """Whoever is next need not wait for the end of the lock."""
+    for number in range(6):
+        await make(store, f"t{number}")
+
+    def end(_: Migrated) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await migration.run(progress=end)
+    assert Migrated(total=4, enqueued=4) == await migration.run()
