@@ -5,6 +5,7 @@ with the remedy: exit code 2 for usage and configuration, 1 for a start that fai
 save start-up time: aiohttp and pydantic take long, and not every command needs them.
 """
 
+import logging
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,15 +17,16 @@ import click
 from asynq_exporter import __version__, logs
 from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
-    COLLECTORS,
     FILES,
     LOGGING,
     OPTIONS,
     POLLING,
+    QUEUES,
     RECORDS,
     REDIS,
     SCAN,
     TLS,
+    WEB,
     WORKER,
     Given,
     Resolved,
@@ -57,7 +59,7 @@ OF_THE_DEMO = tuple(
 OF_THE_WORKER = tuple(
     each
     for each in ALL
-    if each.group not in (SCAN, COLLECTORS, RECORDS, POLLING)
+    if each.group in (WEB, FILES, REDIS, TLS, QUEUES, WORKER, LOGGING)
     and each.name not in ("web_listen_addresses", "queues_max")
 )
 OF_RECORDS = tuple(each for each in ALL if each.group in (REDIS, TLS, RECORDS, LOGGING, FILES))
@@ -262,6 +264,9 @@ def demo(scenario: str, **values: Any) -> int:
 
     resolved, _ = configure(values, of=OF_THE_DEMO)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
+    if resolved.settings.log_level == "info":
+        # A line for each task of the workload, dozens a second, would bury what the exporter says.
+        logging.getLogger("asynq_exporter.core").setLevel(logging.WARNING)
     return show.run(resolved.settings, scenario=scenario)
 
 

@@ -24,6 +24,7 @@ from tests.conftest import RedisServer, wait_until
 from tests.core.worker.serving import until
 from tests.interop.exposition import scrape
 from tests.interop.serving import serve
+from tests.project.acl import WORKER_RULES
 from tests.web.working import EXAMPLES, Worker, working
 
 #: Holds each task until the key `gate` exists.
@@ -197,25 +198,32 @@ def test_database_is_chosen_by_the_variable_of_the_guide(own_redis: RedisServer,
         assert not first.exists(keys.SERVERS)
 
 
-def test_shutdown_waits_and_then_puts_back(own_redis: RedisServer, redis: Redis, gated: Path) -> None:
-    """The page answers until the end and says that it comes; what has no time is the next to run."""
-    flags = ("--shutdown.timeout=1s",)
+def test_shutdown_waits_for_what_runs(own_redis: RedisServer, redis: Redis, gated: Path) -> None:
+    """The page answers until the end and says that it comes."""
+    flags = ("--shutdown.timeout=1h",)
     with working(own_redis, gated, *flags, target="tasks:handle", APP_REDIS_URL=own_redis.url) as worker:
         enqueue(own_redis, (Task("t"), {"task_id": "1"}))
         wait_until(lambda: redis.exists("begun"), what="it has begun")
         worker.process.terminate()
-        wait_until(lambda: _ready_status(worker) in (503, 0), what="it is not ready any more")
+        wait_until(lambda: worker.get("/-/ready")[0] == 503, what="it is not ready any more")
+        assert 200 == worker.get("/-/healthy")[0]
+        assert 1 == scrape(f"{worker.url}/metrics").value("asynq_worker_process_status", status="closed")
+        redis.set("gate", 1)
         assert worker.process.wait(30) == 0
+    worker.says("[Asynq] Task completed", task_id="1")
+    assert not redis.exists(keys.SERVERS, keys.task("default", "1"))
+
+
+def test_shutdown_puts_back_what_takes_too_long(own_redis: RedisServer, redis: Redis, gated: Path) -> None:
+    """As the next to run."""
+    flags = ("--shutdown.timeout=200ms",)
+    with working(own_redis, gated, *flags, target="tasks:handle", APP_REDIS_URL=own_redis.url) as worker:
+        enqueue(own_redis, (Task("t"), {"task_id": "1"}))
+        wait_until(lambda: redis.exists("begun"), what="it has begun")
+        assert worker.end() == 0
     worker.says("[Asynq] Task put back into its queue", task_id="1")
     assert [b"1"] == redis.lrange(keys.pending("default"), 0, -1)
     assert not redis.exists(keys.SERVERS, keys.active("default"))
-
-
-def _ready_status(worker: Worker) -> int:
-    try:
-        return worker.get("/-/ready")[0]
-    except OSError:
-        return 0
 
 
 def test_all_processes_follow_redis(
@@ -259,6 +267,27 @@ def test_redis_that_is_away_is_told(own_redis: RedisServer, examples: Path) -> N
         worker.says("[Asynq] Redis error, trying again")
         own_redis.start_again()
         wait_until(lambda: worker.get("/-/ready")[0] == 200, what="it is ready again")
+
+
+def test_published_rules_of_a_worker_are_enough(own_redis: RedisServer, redis: Redis, examples: Path) -> None:
+    """A task done, one failed, one canceled, its timings shared, the worker ended: nothing was refused."""
+    redis.execute_command("ACL", "SETUSER", "worker", "on", ">secret", *WORKER_RULES.split())  # type: ignore[no-untyped-call]
+    url = f"redis://worker@127.0.0.1:{own_redis.port}/0"
+    flags = (f"--redis.url={url}", "--task-timings.share", "--shutdown.timeout=0s")
+    env = {"APP_REDIS_URL": own_redis.url, "ASYNQ_REDIS_PASSWORD": "secret"}
+    (examples / "tasks.py").write_text(GATED)
+    with working(own_redis, examples, *flags, target="tasks:handle", **env) as worker:
+        enqueue(own_redis, (Task("t"), {"task_id": "canceled"}))
+        wait_until(lambda: redis.llen("begun") == 1, what="it runs")
+        wait_until(lambda: redis.pubsub_numsub(keys.CANCEL_CHANNEL)[0][1], what="the worker listens")
+        redis.publish(keys.CANCEL_CHANNEL, "canceled")
+        worker.says("[Asynq] Task failed", task_id="canceled", error="context canceled")
+        enqueue(own_redis, (Task("t"), {"task_id": "put-back"}))
+        wait_until(lambda: redis.llen("begun") == 2, what="another runs")
+        wait_until(lambda: redis.exists(keys.TASK_TIMINGS), what="the timings are shared")
+        assert worker.end() == 0
+        worker.says("[Asynq] Task put back into its queue", task_id="put-back")
+    assert [] == redis.acl_log()
 
 
 def test_web_configuration_guards_the_worker_too(own_redis: RedisServer, examples: Path) -> None:

@@ -1,5 +1,6 @@
 """Prints whole pages of metrics: those of a scan, the count of scrapes, and the process' own."""
 
+import gzip
 from collections import Counter
 from collections.abc import Iterable
 
@@ -15,13 +16,22 @@ from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
 
+#: The best ratio of time and size on pages like these.
+GZIP_LEVEL = 1
+
 
 class Pages:
-    """Prints pages; keeps the printers, the count of scrapes and the process' own metrics."""
+    """Prints pages; keeps the printers, the count of scrapes and the process' own metrics.
+
+    Whoever shares a scan shares its page too: fifty scrapers cost little more than one.
+    """
 
     def __init__(self) -> None:
         self._printers = {format_: Printer(format_, label=label) for format_ in Format}
         self._scrapes: Counter[str] = Counter()
+        #: The last whole page, and of what it is.
+        self._page: tuple[Snapshot, Format, bytes] | None = None
+        self._compressed: tuple[bytes, bytes] = (b"", b"")
         self._registry = CollectorRegistry(auto_describe=True)
         for collector in (ProcessCollector, PlatformCollector, GCCollector):
             collector(registry=self._registry)
@@ -29,11 +39,22 @@ class Pages:
     def main(self, snapshot: Snapshot, format_: Format, names: frozenset[str]) -> bytes:
         """The metrics of a snapshot; only those named, when any are."""
         self._scrapes[exporter.result(snapshot)] += 1
+        if not names and self._page is not None and self._page[0] is snapshot and self._page[1] is format_:
+            return self._page[2]
         families = metrics.collect(snapshot)
         families.append(
             by_label(exporter.SCRAPES, {result: self._scrapes[result] for result in exporter.SCRAPE_RESULTS})
         )
-        return self.print(families, format_, names)
+        page = self.print(families, format_, names)
+        if not names:
+            self._page = snapshot, format_, page
+        return page
+
+    def compress(self, page: bytes) -> bytes:
+        """A page in gzip."""
+        if self._compressed[0] is not page:
+            self._compressed = page, gzip.compress(page, GZIP_LEVEL, mtime=0)
+        return self._compressed[1]
 
     def worker(self, process: WorkerProcess, format_: Format, names: frozenset[str]) -> bytes:
         """The metrics of a worker process."""

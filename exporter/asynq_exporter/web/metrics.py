@@ -1,7 +1,5 @@
 """The pages for Prometheus: /metrics and the one compatible with upstream's exporter."""
 
-import gzip
-
 from aiohttp import web
 
 from asynq_exporter.metrics import upstream
@@ -13,9 +11,6 @@ TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 
 #: However little time a scraper leaves, this much is spent on asking Redis.
 MIN_TIMEOUT_SECONDS = 0.05
-
-#: The best ratio of time and size on pages like these.
-GZIP_LEVEL = 1
 
 
 async def page(request: web.Request) -> web.Response:
@@ -86,6 +81,6 @@ def respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
     """A page of metrics as an answer."""
     headers = {"Content-Type": format_.value, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
-        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        body = request.app[appkeys.PAGES].compress(body)
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=body, headers=headers)
