@@ -12,3 +12,6 @@ _TEXT = (ROOT / "docs/redis-acl.md").read_text("utf-8")
 
 #: Those of a worker.
 (WORKER_RULES,) = re.findall(r"^ACL SETUSER worker on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
+
+#: Those of who polls and migrates.
+(POLLING_RULES,) = re.findall(r"^ACL SETUSER polling on >PASSWORD (.+)$", _TEXT, re.MULTILINE)

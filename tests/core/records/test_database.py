@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,7 @@ from asynq_exporter.core.records import (
 from asynq_exporter.core.records.tables import metadata
 from tests.conftest import wait_until
 from tests.core.records.conftest import DATABASE
-from tests.core.records.making import LEASE, make, open_settlements, read
+from tests.core.records.making import CREDITS, LEASE, USER, make, open_settlements, read
 from tests.core.records.servers import Postgres
 from tests.processes import ROOT
 
@@ -209,4 +210,25 @@ async def test_parameters_of_an_address_are_those_of_libpq(
             await database.prepare()
     else:
         await database.prepare()
+    await database.close()
+
+
+async def test_other_languages_write_a_record_like_ours(postgres: Postgres, clock: FixedClock) -> None:
+    """The documented statements: record and charge, as `create` writes them but for the moment."""
+    postgres.execute("CREATE DATABASE by_others")
+    database = Database(postgres.url("by_others"))
+    await database.upgrade()
+    store = SqlRecords(database, clock)
+    postgres.run_file(
+        ROOT / "deploy/postgresql/record-a-task.sql",
+        database="by_others",
+        task_id="task_xxx",
+        user_id=str(USER),
+        credits=str(CREDITS),
+    )
+    theirs, ours = await read(store), await make(store, "ours", timeout_seconds=3600)
+    assert theirs.next_poll_at == theirs.created_at + 3
+    times = {name: getattr(ours, name) for name in ("created_at", "updated_at", "next_poll_at")}
+    assert ours == replace(theirs, task_id="ours", **times)
+    assert [-CREDITS] * 2 == [entry.amount for entry in await store.entries(USER)]
     await database.close()

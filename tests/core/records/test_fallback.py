@@ -268,10 +268,13 @@ async def test_who_is_in_charge_is_asked_after_an_interval(
             stop.set()
         return False
 
-    async def due_again() -> None:
+    real = store.advance
+
+    async def due_again(lease: TaskRecord, **values: Any) -> None:
+        await real(lease, **values)
         clock.advance(3)
 
-    service.meanwhile = due_again
+    store.advance = due_again  # type: ignore[method-assign]
     await make(store, status=Status.IN_PROGRESS)
     fallback = Fallback(store, poller, clock, is_queue_usable=is_usable, chain=chain, concurrency=1)
     clock.advance(3)

@@ -21,6 +21,7 @@ from tests.conftest import RedisServer
 from tests.core.records.making import jobs_of, make, open_settlements, put_job, read, refunds
 from tests.core.records.polling_programs import Notes, polling
 from tests.core.worker.serving import until
+from tests.interop.exposition import scrape
 
 OFF = {"ASYNQ_POLLING_ENABLED": "false", "UPDATE_TASK": "true"}
 
@@ -52,6 +53,8 @@ async def test_emergency_stop_and_the_way_back(
     with polling(own_redis, tmp_path, database_url, ASYNQ_MIGRATE_EXISTING="true") as by_queue:
         by_queue.says("migrate: Is complete", enqueued=len(TASKS) + 1)
         by_queue.says("[Asynq] Polling system initialized")
+        assert 200 == by_queue.get("/-/healthy")[0] == by_queue.get("/-/ready")[0]
+        assert 1 == scrape(f"{by_queue.url}/metrics").value("asynq_worker_process_status", status="active")
         await asyncio.to_thread(notes.wait, by_queue, TASKS, polls=1)
         with polling(own_redis, tmp_path, database_url, **OFF) as by_fallback:
             by_fallback.says("[兜底轮询] Polls in place of the queue")
@@ -140,16 +143,15 @@ async def test_nothing_is_migrated_where_the_queue_is_off(
 ) -> None:
     """Nobody might run the jobs; the log says so."""
     await make(now)
-    stop = asyncio.Event()
     config = PollingConfig(enabled=False, fallback=False, migrate_existing=True)
-    running = asyncio.create_task(PollingProgram(now, redis_client, answer_success, config).run(stop))
-    await until(lambda: "migrate: Is left" in caplog.text, what="the log says so")
-    stop.set()
-    await running
+    await PollingProgram(now, redis_client, answer_success, config)._migrate()
+    assert "migrate: Is left" in caplog.text
     assert [] == await jobs_of(redis_client)
 
 
-async def test_migration_waits_for_redis(now: SqlRecords, own_redis: RedisServer) -> None:
+async def test_migration_waits_for_redis(
+    now: SqlRecords, own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
     """It is begun again until it is done; Redis may come later than the program."""
     await make(now, status=Status.NOT_START)
     async with own_redis.async_client() as client:
@@ -157,8 +159,18 @@ async def test_migration_waits_for_redis(now: SqlRecords, own_redis: RedisServer
         stop = asyncio.Event()
         config = PollingConfig(fallback=False, migrate_existing=True)
         running = asyncio.create_task(PollingProgram(now, client, answer_success, config).run(stop))
-        await asyncio.sleep(0)
+        await until(lambda: "migrate: Failed, and is tried again" in caplog.text, what="it has failed")
         own_redis.start_again()
         await until(lambda: jobs_of(client), what="the task has its job", seconds=60)
         stop.set()
         await running
+
+
+def test_program_is_ready_without_redis(
+    database_url: str, own_redis: RedisServer, notes: Notes, tmp_path: Path
+) -> None:
+    """That is when the fallback is needed: a rollout must not wait for Redis."""
+    with polling(own_redis, tmp_path, database_url, **OFF) as program:
+        own_redis.kill()
+        assert (200, "asynq-exporter poll is ready.\n") == program.get("/-/ready")
+        own_redis.start_again()
