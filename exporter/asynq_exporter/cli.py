@@ -7,6 +7,7 @@ save start-up time: aiohttp and pydantic take long, and not every command needs 
 
 import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
@@ -70,6 +71,9 @@ OF_POLL = tuple(
     if each in OF_RECORDS
     or each.group == POLLING
     or each.name in (*POLLS_TOO, "concurrency", "shutdown_timeout_seconds")
+)
+OF_THE_DOCTOR = tuple(
+    each for each in ALL if each.group in (REDIS, TLS, QUEUES, FILES) or each.name == "scan_timeout_seconds"
 )
 
 Values = Mapping[str, Any]
@@ -140,6 +144,22 @@ class Demo(Command):
         """Writes the scenarios with what happens in them."""
         with formatter.section("Scenarios"):
             formatter.write_dl(list(_scenarios().items()))
+
+
+class Check(click.ParamType[str]):
+    """The name of a check of the doctor."""
+
+    name = "check"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is such a check."""
+        from asynq_exporter.doctor.checks import NAMES  # noqa: PLC0415
+
+        if value not in NAMES:
+            self.fail(
+                f"no check {value!r}{suggestion(str(value), NAMES)}; doctor --list tells them", param, ctx
+            )
+        return str(value)
 
 
 class Scenario(click.ParamType[str]):
@@ -270,6 +290,70 @@ def demo(scenario: str, **values: Any) -> int:
     return show.run(resolved.settings, scenario=scenario)
 
 
+@program.command(cls=Command, settings=OF_THE_DOCTOR, short_help="Look what is wrong, and say what to do.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 600),
+    default=2,
+    show_default=True,
+    help="Pause between two scans, which give rates; 0 for one scan.",
+)
+@click.option(
+    "--only",
+    type=Check(),
+    multiple=True,
+    metavar="CHECK",
+    help="Run this check only; may be given several times.",
+)
+@click.option("--list", "listing", is_flag=True, help="List the checks.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/doctor.md describes it.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), help="Language of the report.  [default: that of LANG]"
+)
+def doctor(
+    seconds: float, only: tuple[str, ...], lang: str | None, *, listing: bool, as_json: bool, **values: Any
+) -> int:
+    """Look at the queues, workers and Redis, and say what is wrong and what to do.
+
+    Reads, and nothing else. Exit code 0: all is well, or there are remarks; 10: warnings; 20: something is
+    critical.
+    """
+    from asynq_exporter import connect  # noqa: PLC0415
+    from asynq_exporter.doctor import checks, program, text  # noqa: PLC0415
+    from asynq_exporter.doctor.commands import Place  # noqa: PLC0415
+    from asynq_exporter.scan.scanner import QueueFilter  # noqa: PLC0415
+
+    language = lang or _language(os.environ)
+    # A terminal that cannot show a character shows a question mark.
+    getattr(sys.stdout, "reconfigure", lambda **_: None)(errors="replace")
+    if listing:
+        click.echo(text.titles(language, only or checks.NAMES), nl=False)
+        return 0
+    resolved, catalog = configure(values, of=OF_THE_DOCTOR)
+    settings = resolved.settings
+    colour = _wants_colour(os.environ)
+    wishes = program.Wishes(
+        place=Place(redis_url=connect.safe_url(settings)),
+        seconds=seconds,
+        timeout_seconds=settings.scan_timeout_seconds,
+        style=text.Style(
+            language=language, columns=text.columns(shutil.get_terminal_size().columns), colour=colour
+        ),
+        json=as_json,
+        only=only,
+    )
+    queue_filter = QueueFilter(
+        include=settings.queues_include, exclude=settings.queues_exclude, maximum=settings.queues_max
+    )
+    return program.run(
+        connect.make_redis(settings),
+        catalog,
+        queue_filter,
+        wishes,
+        lambda report: click.echo(report, nl=False, color=colour),
+    )
+
+
 @program.group(context_settings=CONTEXT)
 def config() -> None:
     """Look at the configuration."""
@@ -353,6 +437,17 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = 130  # as a shell reports SIGINT
     sys.exit(code or 0)
+
+
+def _language(environment: Mapping[str, str]) -> str:
+    """The language of the locale, of those there are: Chinese, else English."""
+    locale = next((text for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (text := environment.get(name))), "")
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def _wants_colour(environment: Mapping[str, str]) -> bool:
+    """Whether standard output is a terminal whose user has nothing against colours (no-color.org)."""
+    return sys.stdout.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def _write_option(formatter: click.HelpFormatter, each: Option) -> None:

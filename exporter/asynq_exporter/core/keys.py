@@ -4,6 +4,7 @@ Every per-queue key carries the queue name in braces, the cluster hash tag, so a
 """
 
 import hashlib
+from collections.abc import Iterable
 
 QUEUES = "asynq:queues"
 SERVERS = "asynq:servers"
@@ -168,3 +169,23 @@ def scheduler_entries(scheduler_id: str) -> str:
 def scheduler_history(entry_id: str) -> str:
     """ZSET of the enqueue events of a scheduler entry."""
     return f"asynq:scheduler_history:{entry_id}"
+
+
+def before_018(queues: Iterable[str]) -> dict[str, str]:
+    """Keys of asynq before today's layout -> what they held; the global ones and those of some queues.
+
+    Wire section 8.
+    """
+    found = {
+        "asynq:in_progress": "active tasks before 0.12",
+        "asynq:deadlines": "deadlines of active tasks before 0.12",
+        "asynq:scheduled": "scheduled tasks before 0.12",
+        "asynq:retry": "retries before 0.12",
+        "asynq:dead": "dead tasks before 0.12",
+        "asynq:ps": "servers before 0.8",
+    }
+    for queue in queues:
+        found[f"asynq:{{{queue}}}"] = "pending tasks of 0.12 to 0.17"
+        found[queue_prefix(queue) + "dead"] = "dead tasks of 0.12 and 0.13"
+        found[queue_prefix(queue) + "deadlines"] = "active tasks before 0.22"
+    return found

@@ -275,7 +275,7 @@ async def test_who_is_in_charge_is_asked_after_an_interval(
         clock.advance(3)
 
     store.advance = due_again  # type: ignore[method-assign]
-    await make(store, status=Status.IN_PROGRESS)
+    await make(store, status=Status.IN_PROGRESS, timeout_seconds=1e9)
     fallback = Fallback(store, poller, clock, is_queue_usable=is_usable, chain=chain, concurrency=1)
     clock.advance(3)
     await asyncio.wait_for(fallback.run(stop, interval_seconds=0.05), 25)
