@@ -22,6 +22,7 @@ from asynq_exporter.settings import (
     FILES,
     LOGGING,
     OPTIONS,
+    POLLING,
     QUEUES,
     RECORDS,
     REDIS,
@@ -51,9 +52,9 @@ HELP = ["-h", "--help"]
 CONTEXT = {"help_option_names": HELP, "max_content_width": 100}
 
 #: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
-#: own Redis, and of `worker`, which scans nothing.
+#: own Redis, of `worker`, which scans nothing, of what looks at the task records, and of `poll`.
 ALL = tuple(OPTIONS.values())
-OF_SERVE = tuple(each for each in ALL if each.group != WORKER)
+OF_SERVE = tuple(each for each in ALL if each.group not in (WORKER, POLLING))
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
     each
@@ -65,6 +66,15 @@ OF_THE_WORKER = tuple(
     for each in ALL
     if each.group in (WEB, FILES, REDIS, TLS, QUEUES, WORKER, LOGGING)
     and each.name not in ("web_listen_addresses", "queues_max")
+)
+OF_RECORDS = tuple(each for each in ALL if each.group in (REDIS, TLS, RECORDS, LOGGING, FILES))
+POLLS_TOO = ("web_telemetry_path", "web_config_file", "worker_listen_addresses", "polling_enabled")
+OF_POLL = tuple(
+    each
+    for each in ALL
+    if each in OF_RECORDS
+    or each.group == POLLING
+    or each.name in (*POLLS_TOO, "concurrency", "shutdown_timeout_seconds")
 )
 OF_THE_DOCTOR = tuple(
     each for each in ALL if each.group in (REDIS, TLS, QUEUES, FILES) or each.name == "scan_timeout_seconds"
@@ -229,6 +239,59 @@ def worker(target: str, **values: Any) -> int:
     return work.run(settings, catalog, handlers.load(target), reread=read)
 
 
+@program.command(cls=Command, settings=OF_POLL, short_help="Poll tasks of the task records.")
+@click.argument("target", metavar="MODULE:ATTRIBUTE")
+def poll(target: str, **values: Any) -> int:
+    """Poll tasks of the task records with the async function MODULE:ATTRIBUTE.
+
+    It is called with a record and answers with a status. While the queue works, jobs
+    of it poll; while it is off or down, the fallback does.
+    """
+    from asynq_exporter import handlers  # noqa: PLC0415
+    from asynq_exporter.web import polling  # noqa: PLC0415
+
+    settings = _logged(values, OF_POLL)
+    return polling.run(settings, handlers.load(target, kind="an `async def` of a record"))
+
+
+@program.command(cls=Command, settings=OF_RECORDS, short_help="Put unfinished tasks into the queue.")
+@click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
+def migrate(*, dry_run: bool, **values: Any) -> int:
+    """Put unfinished tasks of the task records that have no job into the queue.
+
+    Of several processes one does it, the others wait. What was ended goes on where it
+    was when it is run again.
+    """
+    from asynq_exporter.web import migrating  # noqa: PLC0415
+
+    resolved, _ = configure(values, of=OF_RECORDS)
+    settings = resolved.settings
+    # On a terminal a line that counts takes the place of the log.
+    is_quiet = sys.stderr.isatty() and resolved.origins["log_level"] == "default"
+    logs.configure(level="warn" if is_quiet else settings.log_level, form=settings.log_format)
+    return migrating.run(settings, dry_run=dry_run)
+
+
+@program.group(context_settings=CONTEXT)
+def records() -> None:
+    """Look after the database of the task records."""
+
+
+@records.command(cls=Command, settings=OF_RECORDS, short_help="Make the tables, or bring them up to date.")
+def upgrade(**values: Any) -> int:
+    """Make the tables of the task records, or bring them up to date.
+
+    Of several processes one does it, the others wait. It takes a user who may make
+    tables; nothing else does.
+    """
+    from asynq_exporter.web import records as opened  # noqa: PLC0415
+
+    settings = _logged(values, OF_RECORDS)
+    opened.upgrade(settings)
+    click.echo(f"{settings.records_database_url} is up to date")
+    return 0
+
+
 @program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")
 @click.option("--scenario", type=Scenario(), default="normal", show_default=True, help="What is to happen.")
 def demo(scenario: str, **values: Any) -> int:
@@ -380,6 +443,13 @@ def configure(values: Values, *, of: Sequence[Option] = ALL) -> tuple[Resolved, 
     environment = {name: text for name, text in os.environ.items() if name in names}
     given, catalog = _config_file(flags, environment)
     return resolve(flags=flags, environment=environment, file=given), catalog
+
+
+def _logged(values: Values, of: Sequence[Option]) -> Settings:
+    """The settings; what is logged from now on is logged as they say."""
+    settings = configure(values, of=of)[0].settings
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return settings
 
 
 def main() -> NoReturn:

@@ -128,7 +128,7 @@ def test_broken_records(near: Exporter, own_redis: RedisServer) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_awkward_queue_name(near: Exporter, own_redis: RedisServer, name: str) -> None:
-    """Any name up to 512 characters is a queue: read, labelled, on the status page, in one line of the log."""
+    """Any name up to 512 characters is a queue: read, labelled, on the status page, one line of the log."""
     with own_redis.client() as client:
         client.sadd(keys.QUEUES, name)
         client.lpush(keys.pending(name), "a", "b")

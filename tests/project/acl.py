@@ -15,3 +15,6 @@ API_READ_RULES, API_WRITE_RULES = re.findall(r"^ACL SETUSER api on >PASSWORD (.+
 
 #: Those of a worker.
 (WORKER_RULES,) = re.findall(r"^ACL SETUSER worker on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
+
+#: Those of who polls and migrates.
+(POLLING_RULES,) = re.findall(r"^ACL SETUSER polling on >PASSWORD (.+)$", _TEXT, re.MULTILINE)

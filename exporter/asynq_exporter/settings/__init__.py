@@ -7,7 +7,7 @@ of `Settings`. This module reads neither argv nor environ: `resolve` is handed b
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +15,11 @@ from asynq_exporter.core.control import MAX_CONCURRENCY
 from asynq_exporter.settings import options
 from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.settings.options import Address, Option, Secret, option
-from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
+from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, mask_whole
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
-RECORDS, API, WORKER = "Task records", "API", "Worker"
+RECORDS, API, WORKER, POLLING = "Task records", "API", "Worker", "Polling"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
 RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
@@ -60,6 +60,7 @@ def _parse_telemetry_path(text: str) -> str:
 
 _TELEMETRY_PATH = options.Kind(metavar="PATH", parse=_parse_telemetry_path)
 _REDIS_URL = options.Kind(metavar="URL", parse=RedisUrl.parse)
+_WEBHOOK_URL = replace(options.TEXT, metavar="URL", show=mask_whole)
 _DATABASE_URL = options.Kind(metavar="URL", parse=DatabaseUrl.parse)
 
 
@@ -252,6 +253,19 @@ class Settings:
         sentence="The database of the task records: postgresql:// in production, or a file, sqlite:///. Other"
         " users of the machine can read a password in a flag; prefer the environment or PGPASSFILE.",
     )
+    records_webhook_url: str | None = option(
+        "records.webhook-url",
+        _WEBHOOK_URL,
+        group=RECORDS,
+        sentence="Where refunds are made by a service of yours, told by signed messages; else the ledger of"
+        " the database makes them.",
+    )
+    records_webhook_secret_file: Path | None = option(
+        "records.webhook-secret-file",
+        options.PATH,
+        group=RECORDS,
+        sentence="File with the secret that signs these messages; 16 bytes or more.",
+    )
     api_token_file: Path | None = option(
         "api.token-file",
         options.PATH,
@@ -302,7 +316,7 @@ class Settings:
         options.SWITCH,
         default="true",
         group=WORKER,
-        sentence="Take tasks. Without it the worker lives, says so, and takes none: the emergency stop.",
+        sentence="Take tasks. Without it a worker lives, says so, and takes none: the emergency stop.",
     )
     concurrency: int = option(
         "concurrency",
@@ -340,6 +354,38 @@ class Settings:
         sentence="Add how long tasks take and wait to sums in Redis, for an exporter with"
         " --collector.task-timings.",
     )
+    polling_fallback: bool = option(
+        "polling.fallback",
+        options.SWITCH,
+        default="true",
+        environment="UPDATE_TASK",
+        group=POLLING,
+        sentence="Poll tasks straight from the database while the queue is off or down.",
+    )
+    polling_interval_seconds: float = option(
+        "polling.interval",
+        options.seconds(least=1, most=3600),
+        default="15s",
+        environment="TASK_POLL_INTERVAL",
+        group=POLLING,
+        sentence="Time between two rounds of the fallback; a number without a unit is seconds.",
+    )
+    polling_migrate_existing: bool = option(
+        "polling.migrate-existing",
+        options.SWITCH,
+        default="false",
+        environment="ASYNQ_MIGRATE_EXISTING",
+        group=POLLING,
+        sentence="At the start, put unfinished tasks of the database that have no job yet into the queue.",
+    )
+    polling_queues: tuple[str, ...] = option(
+        "polling.queue",
+        options.TEXT,
+        default="scheduled",
+        repeatable=True,
+        group=POLLING,
+        sentence="Queue of the jobs that poll; may be given several times, where records name several.",
+    )
     log_level: str = option(
         "log.level",
         options.choice("debug", "info", "warn", "error"),
@@ -372,6 +418,10 @@ class Settings:
                 )
         if self.api_redis_password_file is not None and self.api_redis_username is None:
             raise ConflictError("api_redis_password_file", "needs api.redis-username too; give both")
+        if (self.records_webhook_url is None) is not (self.records_webhook_secret_file is None):
+            given = "url" if self.records_webhook_url else "secret-file"
+            name = f"records_webhook_{given.replace('-', '_')}"
+            raise ConflictError(name, "records.webhook-url and records.webhook-secret-file go together")
         if not self.redis_url.tls:
             # Silence would let a user believe in an encryption that is not there.
             for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from asynq_exporter.settings.redis_url import mask_whole
 
 _SQLITE, _POSTGRESQL = "sqlite", ("postgresql", "postgres")
-_FORMS = "postgresql://user@host:5432/name or sqlite:///path/to/records.db"
+_FORMS = "postgresql://host:5432/name or sqlite:///path/to/records.db"
 
 
 class DatabaseUrl:

@@ -72,13 +72,14 @@ def create_worker_app(
     app[REDIS] = client
     app[appkeys.PAGES] = Pages()
     app.on_response_prepare.append(headers.add)
-    app.router.add_get(settings.web_telemetry_path, _metrics)
+    app.router.add_get(settings.web_telemetry_path, metrics_page)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
     return app
 
 
-async def _metrics(request: web.Request) -> web.Response:
+async def metrics_page(request: web.Request) -> web.Response:
+    """The metrics of the worker."""
     worker = request.app[WORKER]
     process = WorkerProcess(
         slots=worker.concurrency,
@@ -113,7 +114,7 @@ async def _ready(request: web.Request) -> web.Response:
 
 async def _work(settings: Settings, catalog: Catalog, handler: Handler, reread: Reread) -> int:
     config = server_config(settings, catalog)
-    async with _client(settings) as client:
+    async with connected(settings) as client:
         worker = Server(client, handler, config)
         # Before any task is taken: an address that is in use is found out here.
         async with _served(settings, worker, client):
@@ -132,7 +133,8 @@ async def _work(settings: Settings, catalog: Catalog, handler: Handler, reread: 
 
 
 @asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator["redis.asyncio.Redis"]:
+async def connected(settings: Settings) -> AsyncIterator["redis.asyncio.Redis"]:
+    """The Redis of the settings, as a worker uses it; raises SettingsError."""
     client = connect.make_redis(settings, name=CLIENT_NAME)
     try:
         yield client
