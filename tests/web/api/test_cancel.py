@@ -4,6 +4,7 @@ import asyncio
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from asynq_exporter.core.records.models import MAX_TEXT_CHARACTERS
 from asynq_exporter.web.api import records
 from asynq_exporter.web.api.models import cancel as models
 from tests.conftest import RedisServer
+from tests.core.records.test_webhook import Receiver
 from tests.web.api.conftest import Api, ServeApi
 
 
@@ -205,3 +207,29 @@ async def test_read_only_completes_nothing(
     found = await store.settlement("task_xxx")
     assert found is not None
     assert found.closed_at is None
+
+
+async def test_refunds_made_elsewhere(
+    redis_server: RedisServer, redis_sync: redis.Redis, serve_api: ServeApi, tmp_path: Path
+) -> None:
+    """Where a service of the company makes the refunds it is told, once, and the ledger makes none."""
+    database = Database(f"sqlite:///{tmp_path / 'records.db'}")
+    await database.upgrade()
+    elsewhere = SqlRecords(database, keeps_ledger=False)
+    await elsewhere.create(NewRecord(task_id="task_xxx", user_id=100, credits=100_000))
+    secret = tmp_path / "secret"
+    secret.write_text("a secret of more than 16 bytes\n")
+    receiver = Receiver()
+    threading.Thread(target=receiver.serve_forever, daemon=True).start()
+    flags = {"records_webhook__url": receiver.url, "records_webhook__secret__file": str(secret)}
+    async with serve_api(redis_server, **flags) as api:
+        first = await api.post("/tasks/cancel", {"task_id": "task_xxx"})
+        second = await api.post("/tasks/cancel", {"task_id": "task_xxx"})
+
+    receiver.shutdown()
+    receiver.server_close()
+    assert (200, True) == (first.status, first.data["refunded"])
+    assert first.json == second.json
+    assert 1 == len(receiver.got)
+    assert 0 == await refunds(elsewhere)
+    await database.close()

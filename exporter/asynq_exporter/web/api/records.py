@@ -1,6 +1,6 @@
 """The task records behind the two cancel endpoints, where there are some; what was begun is completed.
 
-The database is not made here, only brought up to date: without it there is nothing to cancel.
+A file is not made here, only brought up to date: without it there is nothing to cancel.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 from redis.asyncio import Redis
 
 from asynq_exporter.core.errors import AsynqError, FailedPreconditionError
+from asynq_exporter.settings import Settings, SettingsError
 from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.web.api.errors import ApiError
 
@@ -27,11 +28,12 @@ COMPLETE_SECONDS = 60.0
 class Records:
     """Cancellations over the configured database."""
 
-    def __init__(self, url: DatabaseUrl, redis: Redis, *, read_only: bool) -> None:
+    def __init__(self, settings: Settings, redis: Redis) -> None:
         """Connects to nothing yet."""
-        self._url = url
+        self._settings = settings
+        self._url = settings.records_database_url
         self._redis = redis
-        self._read_only = read_only
+        self._read_only = settings.api_read_only
         self._database: Database | None = None
         self._cancellations: Cancellations | None = None
         self._opening = asyncio.Lock()
@@ -78,17 +80,19 @@ class Records:
             )
             raise ApiError(501, "records_not_configured", message)
         # SQLAlchemy and Alembic, which nobody without records needs.
-        from asynq_exporter.core.records import Cancellations, Database, Jobs, SqlRecords  # noqa: PLC0415
+        from asynq_exporter.core.records import Cancellations, Jobs, SqlRecords  # noqa: PLC0415
+        from asynq_exporter.web import records  # noqa: PLC0415
 
         try:
-            self._database = self._database or Database(self._url.reveal())
-            await self._database.upgrade()
-        except ModuleNotFoundError as exc:
-            message = f"{self._url} needs a driver: pip install 'asynq-exporter[postgres]'"
-            raise ApiError(501, "records_not_configured", message) from exc
+            refunds = records.refunds(self._settings)
+            self._database = self._database or records.database_of(self._settings)
+            await self._database.prepare()
+        except SettingsError as exc:
+            raise ApiError(501, "records_not_configured", str(exc)) from exc
         except FailedPreconditionError as exc:
             raise ApiError(503, "records_not_usable", str(exc)) from exc
-        return Cancellations(SqlRecords(self._database), Jobs(self._redis))
+        store = SqlRecords(self._database, keeps_ledger=refunds is None)
+        return Cancellations(store, Jobs(self._redis), refunds=refunds)
 
 
 def _sqlite_file(url: DatabaseUrl) -> Path | None:

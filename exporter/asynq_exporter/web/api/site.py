@@ -37,7 +37,7 @@ def add_to(
     """Adds the endpoints, the document and the page; raises SettingsError for a token file that is wrong."""
     assert settings.api_token_file is not None  # noqa: S101 -- else the API is off
     clock = SystemClock()
-    records = Records(settings.records_database_url, client, read_only=settings.api_read_only)
+    records = Records(settings, client)
     gate = Gate(
         Context(
             inspector=Inspector(client, clock),
