@@ -39,7 +39,7 @@ bundle: .venv/.dev  ## generate dashboards, alerts and rules
 	$(BIN)/python tools/generate_bundle.py
 
 docs: .venv/.dev  ## generate the reference pages
-	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python -m tools.generate_docs
 
 bench: .venv/.dev  ## measure against the Go exporter and a raw socket; writes bench/README.md
 	$(BIN)/python -m bench $(ARGS)

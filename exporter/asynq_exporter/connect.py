@@ -6,6 +6,7 @@ RESP2, bytes, no retries: a scan has a deadline of its own, and a second attempt
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,14 @@ CLIENT_NAME = "asynq-exporter"
 MAX_PASSWORD_BYTES = 64 * 1024
 
 
-def make_redis(settings: Settings) -> redis.asyncio.Redis:
-    """A client with its own pool; nothing is sent before the first command.
+def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.Redis:
+    """A client with its own pool, and a name in `CLIENT LIST`; nothing is sent before the first command.
 
     Raises:
         SettingsError: the password file or a TLS file cannot be used.
     """
     check(settings)
-    pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings))
+    pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings, name))
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -148,7 +149,7 @@ class _TlsConnection(SSLConnection):
         }
 
 
-def _connection_arguments(settings: Settings) -> dict[str, Any]:
+def _connection_arguments(settings: Settings, name: str) -> dict[str, Any]:
     return {
         "db": _database(settings),
         "protocol": 2,
@@ -156,7 +157,7 @@ def _connection_arguments(settings: Settings) -> dict[str, Any]:
         "retry": Retry(NoBackoff(), 0),
         "socket_connect_timeout": settings.redis_connect_timeout_seconds,
         "socket_timeout": settings.scan_timeout_seconds,
-        "redis_connect_func": _greet,
+        "redis_connect_func": partial(_greet, name=name),
         **_place(settings),
         **_credentials(settings),
     }
@@ -185,10 +186,10 @@ def _credentials(settings: Settings) -> dict[str, Any]:
     return {"username": username, "password": given.reveal() if given else settings.redis_url.password}
 
 
-async def _greet(connection: AbstractConnection) -> None:
+async def _greet(connection: AbstractConnection, *, name: str) -> None:
     """Signs in, selects the database and, where the ACL allows it, names the client."""
     await connection.on_connect()
-    await connection.send_command("CLIENT", "SETNAME", CLIENT_NAME, check_health=False)
+    await connection.send_command("CLIENT", "SETNAME", name, check_health=False)
     try:
         await connection.read_response()
     except ResponseError:

@@ -26,6 +26,16 @@ def test_signal_ends_it_cleanly(number: signal.Signals, start_demo: StartDemo) -
     demo.stop(number)
 
 
+def test_tasks_of_the_workload_do_not_fill_the_log(start_demo: StartDemo) -> None:
+    """The exporter's own lines are still seen; the others whoever wants them."""
+    demo = start_demo().wait_ready()
+    demo.wait_for(lambda page: page.value("asynq_pending_tasks", queue="default") > 0, what="tasks come")
+    demo.stop()
+
+    assert "Redis answers" in demo.err.read_text()
+    assert "Task enqueued" not in demo.err.read_text()
+
+
 @linux
 def test_signal_while_it_starts_ends_it_cleanly(start_demo: StartDemo) -> None:
     """Whoever changes his mind at once is no exception."""

@@ -13,11 +13,15 @@ from asynq_exporter.metrics.family import Block, Family, Metric
 #: Numbers that are met most often, printed.
 SMALL = tuple(f"{number}.0" for number in range(1024))
 
-#: Lines of single samples kept; their labels may come and go, as task types do.
-MAX_SINGLE_HEADS = 4096
+#: Lines of single samples kept; their labels may come and go, as task types do. The histograms of a hundred
+#: types, which come together, fit twice.
+MAX_SINGLE_HEADS = 8192
 
 #: From here on prometheus_client, like Go, writes an exponent.
 EXPONENT_FROM = 1_000_000
+
+
+Labels = tuple[tuple[str, str], ...]
 
 
 class Format(Enum):
@@ -36,6 +40,9 @@ class _Lines:
     heads: list[str]
     #: All of them with a place for each number.
     template: str
+    #: What was printed last, and of which numbers: most do not change between two scrapes.
+    values: Sequence[int | float | None] = ()
+    text: str = ""
 
 
 class Printer:
@@ -46,8 +53,8 @@ class Printer:
         self._openmetrics = format_ is Format.OPENMETRICS
         self._label = label
         self._headers: dict[tuple[str, str], str] = {}
-        self._single_heads: dict[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...] | None], str] = {}
-        self._lines: dict[tuple[str, tuple[tuple[str, str], ...]], _Lines] = {}
+        self._single_heads: dict[tuple[str, str, Labels, tuple[str, ...] | None], str] = {}
+        self._lines: dict[tuple[str, str, Labels], _Lines] = {}
 
     def print(self, families: Iterable[Family]) -> str:
         """The families as text, without the end mark of OpenMetrics."""
@@ -79,18 +86,12 @@ class Printer:
         if len(values) == 1:
             return "" if values[0] is None else f"{self._head_of(metric, block)}{number(values[0])}\n"
         lines = self._lines_of(metric, block)
-        if None in values:
-            return "".join(
-                [
-                    f"{head}{number(value)}\n"
-                    for head, value in zip(lines.heads, values, strict=True)
-                    if value is not None
-                ]
-            )
-        return lines.template % tuple(numbers(values))  # type: ignore[arg-type]  # none is None
+        if lines.values != values:
+            lines.values, lines.text = values, _fill(lines, values)
+        return lines.text
 
     def _head_of(self, metric: Metric, block: Block) -> str:
-        key = (metric.name, block.labels, block.queues)
+        key = (metric.name, block.suffix, block.labels, block.queues)
         head = self._single_heads.get(key)
         if head is None:
             if len(self._single_heads) >= MAX_SINGLE_HEADS:
@@ -100,7 +101,7 @@ class Printer:
         return head
 
     def _lines_of(self, metric: Metric, block: Block) -> _Lines:
-        key = (metric.name, block.labels)
+        key = (metric.name, block.suffix, block.labels)
         lines = self._lines.get(key)
         if lines is None or lines.queues is not block.queues:
             lines = self._lines[key] = self._make_lines(metric, block)
@@ -111,12 +112,20 @@ class Printer:
         return _Lines(block.queues, heads, "".join([head.replace("%", "%%") + "%s\n" for head in heads]))
 
     def _heads(self, metric: Metric, block: Block) -> Iterable[str]:
-        fixed = [(name, escape(value)) for name, value in block.labels]
+        name = metric.name + block.suffix
+        fixed = [(label, escape(value)) for label, value in block.labels]
         if block.queues is None:
-            yield _head(metric.name, fixed)
+            yield _head(name, fixed)
             return
         for queue in block.queues:
-            yield _head(metric.name, [*fixed, ("queue", escape(self._label(queue)))])
+            yield _head(name, [*fixed, ("queue", escape(self._label(queue)))])
+
+
+def _fill(lines: _Lines, values: Sequence[int | float | None]) -> str:
+    if None in values:
+        pairs = zip(lines.heads, values, strict=True)
+        return "".join([f"{head}{number(value)}\n" for head, value in pairs if value is not None])
+    return lines.template % tuple(numbers(values))  # type: ignore[arg-type]  # none is None
 
 
 def escape(value: str) -> str:

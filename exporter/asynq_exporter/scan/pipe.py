@@ -18,6 +18,12 @@ Reply = Any
 
 READ_BYTES = 1 << 18
 
+#: About what Redis reads from a connection before it serves the others.
+GULP_BYTES = 1 << 15
+
+#: What hiredis answers when no whole reply is left.
+NOT_ENOUGH = object()
+
 
 class ReplyError(Exception):
     """An error that Redis answered to one command; it stands in the place of the reply."""
@@ -34,8 +40,8 @@ class Batch:
 
     request: bytes
     replies: int
-    #: Takes the replies in order; may answer with a further batch, which is sent next.
-    take: Callable[[list[Reply]], "Batch | None"]
+    #: Takes the replies in order; may answer with further batches, which are sent next.
+    take: Callable[[list[Reply]], "Iterable[Batch] | None"]
     #: How many replies were waited for one after the other before this one, this one included.
     depth: int = 0
 
@@ -47,6 +53,8 @@ class Pipe:
         self._pool = client.connection_pool
         self._connection: Any = None
         self._parser: hiredis.Reader | None = None
+        #: Replies that came with those before.
+        self._unread: list[Reply] = []
         #: Commands sent and replies waited for in sequence since the last `reset_cost`.
         self.commands = 0
         self.round_trips = 0
@@ -74,7 +82,8 @@ class Pipe:
                 await connection.disconnect(nowait=True)
                 raise
             self._connection = connection
-            self._parser = hiredis.Reader(replyError=ReplyError)
+            self._parser = hiredis.Reader(replyError=ReplyError, notEnoughData=NOT_ENOUGH)
+            self._unread = []
 
     async def close(self) -> None:
         """Drops the connection; the next `open` makes a new one."""
@@ -89,23 +98,28 @@ class Pipe:
             redis.exceptions.ConnectionError: Redis closed the connection.
         """
         waiting = deque(batches)
-        flying: deque[Batch] = deque()
+        flying: deque[list[Batch]] = deque()
         # redis-py has no public way to the streams it opened; asyncio's own types are behind these names.
         writer = self._connection._writer
         done = base = self.round_trips
         try:
             while waiting or flying:
                 while waiting and len(flying) < window:
-                    batch = waiting.popleft()
-                    batch.depth = done + 1
-                    writer.write(batch.request)
-                    self.commands += batch.replies
-                    flying.append(batch)
-                replies = await self._read(flying[0].replies)
-                batch = flying.popleft()
-                done = max(done, batch.depth)
-                if (follow := batch.take(replies)) is not None:
-                    waiting.appendleft(follow)
+                    parcel = _parcel(waiting)
+                    for batch in parcel:
+                        batch.depth = done + 1
+                    writer.write(b"".join([batch.request for batch in parcel]))
+                    flying.append(parcel)
+                replies = await self._read(sum([batch.replies for batch in flying[0]]))
+                follows: list[Batch] = []
+                start = 0
+                for batch in flying.popleft():
+                    end = start + batch.replies
+                    follows += batch.take(replies[start:end]) or ()
+                    done = max(done, batch.depth)
+                    start = end
+                self.commands += start
+                waiting.extendleft(reversed(follows))
         except BaseException:
             # Replies may still be under way: on this connection nothing could be trusted any more.
             await self.close()
@@ -115,15 +129,22 @@ class Pipe:
 
     async def _read(self, count: int) -> list[Reply]:
         assert self._parser is not None  # noqa: S101 -- `open` came first
-        replies: list[Reply] = []
-        gets, append = self._parser.gets, replies.append
+        replies = self._unread
         while len(replies) < count:
-            reply = gets()
-            if reply is False:  # hiredis: not enough data
-                data = await self._connection._reader.read(READ_BYTES)
-                if not data:
-                    raise redis.exceptions.ConnectionError("Redis closed the connection")
-                self._parser.feed(data)
-            else:
-                append(reply)
-        return replies
+            data = await self._connection._reader.read(READ_BYTES)
+            if not data:
+                raise redis.exceptions.ConnectionError("Redis closed the connection")
+            self._parser.feed(data)
+            replies += iter(self._parser.gets, NOT_ENOUGH)
+        self._unread = replies[count:]
+        return replies[:count]
+
+
+def _parcel(waiting: deque[Batch]) -> list[Batch]:
+    """Takes what Redis reads in one gulp: a call of the kernel costs more than what is in it."""
+    parcel = [waiting.popleft()]
+    room = GULP_BYTES - len(parcel[0].request)
+    while waiting and len(waiting[0].request) <= room:
+        parcel.append(waiting.popleft())
+        room -= len(parcel[-1].request)
+    return parcel

@@ -6,6 +6,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, TypeVar
 
 import redis.asyncio
 import redis.exceptions
@@ -91,15 +93,43 @@ def queue_names(members: Iterable[bytes]) -> set[str]:
     return set({queues.label(name): name for name in sorted(names, reverse=True)}.values())
 
 
+Question = TypeVar("Question")
+Answer = TypeVar("Answer")
+
+
+class _Same(Generic[Question, Answer]):
+    """Answers anew only when the question differs from the last one."""
+
+    def __init__(self, work_out: Callable[[Question], Answer]) -> None:
+        self._work_out = work_out
+        self._last: tuple[Question, Answer] | None = None
+
+    def __call__(self, question: Question) -> Answer:
+        if self._last is None or self._last[0] != question:
+            self._last = question, self._work_out(question)
+        return self._last[1]
+
+
 @dataclass(slots=True)
 class _Kept:
     """What one pass leaves to the next, to save it work; nothing of it is ever shown as found."""
 
+    selected: _Same[set[str], tuple[tuple[str, ...], Selection]]
     #: Record bytes -> server, decoded.
     servers: dict[bytes, Server] = field(default_factory=dict)
     #: Queues that live servers consumed last time: most likely they still do.
     consumed: frozenset[str] = frozenset()
+    names: _Same[list[bytes], set[str]] = field(default_factory=lambda: _Same(queue_names))
     requests: QueueRequests = field(default_factory=lambda: QueueRequests((), ""))
+    ping_seconds: float = 0.0
+    #: Queues that the next pass asks for before it knows which ones there are.
+    expected: tuple[str, ...] = ()
+    found: tuple[str, ...] | None = None
+
+    def expect(self, found: tuple[str, ...]) -> None:
+        """Learns from the queues that were found; where they change all the time, it expects none."""
+        self.expected = found if self.found in (None, found) else ()
+        self.found = found
 
     def requests_for(self, names: tuple[str, ...], day: str) -> QueueRequests:
         """The prebuilt requests of a set of queues, built anew only when it or the day changed."""
@@ -125,7 +155,7 @@ class Scanner:
         self._filter = queue_filter or QueueFilter()
         self._samples = samples
         self._pipe = Pipe(client)
-        self._kept = _Kept()
+        self._kept = _Kept(selected=_Same(partial(self._filter.select, first=catalog.queues)))
         self._error_counts: Counter[str] = Counter()
         self._last_success_at: float | None = None
 
@@ -172,7 +202,7 @@ class Scanner:
         )
 
     def _new_pass(self) -> "_Pass":
-        return _Pass(self._pipe, self._kept, self._catalog, self._filter, now_ns=self._clock.now_ns())
+        return _Pass(self._pipe, self._kept, self._catalog, now_ns=self._clock.now_ns())
 
     def _finish(self, run: "_Pass", error: str, started: float, *, up: bool) -> Snapshot:
         cost = Cost(
@@ -211,13 +241,10 @@ class Scanner:
 class _Pass:
     """The state of one pass: asks, and holds what was answered so far."""
 
-    def __init__(
-        self, pipe: Pipe, kept: _Kept, catalog: Catalog, queue_filter: QueueFilter, *, now_ns: int
-    ) -> None:
+    def __init__(self, pipe: Pipe, kept: _Kept, catalog: Catalog, *, now_ns: int) -> None:
         self._pipe = pipe
         self._kept = kept
         self._catalog = catalog
-        self._filter = queue_filter
         self._now_ns = now_ns
         self.now_seconds = now_ns / 1e9
         self.selection = Selection()
@@ -244,40 +271,43 @@ class _Pass:
             redis.exceptions.RedisError, OSError: Redis cannot be talked to.
         """
         await self._pipe.open()
-        self._registered, server_keys, scheduler_keys = await self._discover()
-        expected, _ = self._select(self._registered | self._kept.consumed)
-        system = [
-            self.workers.batch(server_keys),
-            self.schedulers.batch(scheduler_keys),
-            Batch(redis_info.REQUEST + breakers.REQUEST, 2, self._take_rest),
-        ]
-        await self._read_queues(expected, ahead=[batch for batch in system if batch])
-        # By now the servers have told what they consume; when that is news, the queues are read once more.
+        # Most likely the queues are those of the last time: what they hold is asked in the same breath.
+        expected = self._kept.expected
+        await self._read_queues(expected, ahead=[self._discovery()])
         self._kept.consumed = frozenset(self.workers.consumers())
-        names, self.selection = self._select(self._registered | self._kept.consumed)
+        names, self.selection = self._select()
         if names != expected:
             await self._read_queues(names)
+        self._kept.expect(names)
         await self._read_oldest_active()
 
-    async def _discover(self) -> tuple[set[str], Reply, Reply]:
-        """Which queues, servers and schedulers there are, and how long Redis takes to answer."""
-        found: list[Reply] = []
-        started = time.perf_counter()
+    def _discovery(self) -> Batch:
+        """Asks which queues, servers and schedulers there are, and how long Redis takes to answer."""
         request = fill(DISCOVERY, now=self._now_ns // 1_000_000_000)
-        await self._pipe.run([Batch(request, DISCOVERY_COMMANDS, found.extend)])
-        self.ping_seconds = time.perf_counter() - started
-        pong, members, server_keys, scheduler_keys = found
+        return Batch(request, DISCOVERY_COMMANDS, partial(self._take_discovery, time.perf_counter()))
+
+    def _take_discovery(self, started: float, replies: list[Reply]) -> list[Batch]:
+        self.ping_seconds = self._kept.ping_seconds = time.perf_counter() - started
+        pong, members, server_keys, scheduler_keys = replies
         if type(pong) is ReplyError:
             # LOADING, NOAUTH, MASTERDOWN: Redis is there but serves nothing.
             raise redis.exceptions.ResponseError(pong.text)
         if type(members) is ReplyError:
             self._errors["queues"] = f"{keys.QUEUES}: {members.text}"
-            members = ()
-        return queue_names(members), server_keys, scheduler_keys
+            members = []
+        self._registered = self._kept.names(members)
+        return [
+            *self.workers.batches(server_keys),
+            *self.schedulers.batches(scheduler_keys),
+            self._system(),
+        ]
 
-    def _select(self, names: set[str] | frozenset[str]) -> tuple[tuple[str, ...], Selection]:
-        known = set(self._catalog.queues) | names
-        return self._filter.select(known, first=self._catalog.queues)
+    def _system(self) -> Batch:
+        """Asks what Redis says of itself, and for the circuit breakers."""
+        return Batch(redis_info.REQUEST + breakers.REQUEST, 2, self._take_system)
+
+    def _select(self) -> tuple[tuple[str, ...], Selection]:
+        return self._kept.selected(self._registered | self._kept.consumed | self._catalog.queues.keys())
 
     async def _read_queues(self, names: tuple[str, ...], *, ahead: Iterable[Batch] = ()) -> None:
         requests = self._kept.requests_for(names, utc_day(self._now_ns))
@@ -298,11 +328,11 @@ class _Pass:
         if not batches:
             return
         started = time.perf_counter()
-        window = min(MIN_WINDOW + int((self.ping_seconds or 0.0) / SLICE_SECONDS), MAX_WINDOW)
+        window = min(MIN_WINDOW + int(self._kept.ping_seconds / SLICE_SECONDS), MAX_WINDOW)
         await self._pipe.run(batches, window=window)
         self._durations[part] = self._durations.get(part, 0.0) + time.perf_counter() - started
 
-    def _take_rest(self, replies: list[Reply]) -> None:
+    def _take_system(self, replies: list[Reply]) -> None:
         try:
             self.redis = redis_info.parse(replies[0])
         except ValueError as exc:

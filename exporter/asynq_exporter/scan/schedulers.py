@@ -19,15 +19,15 @@ class SchedulersPass:
         self.schedulers: list[tuple[SchedulerEntry, ...]] = []
         self.error = ""
 
-    def batch(self, scheduler_keys: Reply) -> Batch | None:
+    def batches(self, scheduler_keys: Reply) -> list[Batch]:
         """Asks for the lists that the registry names."""
         if type(scheduler_keys) is ReplyError:
             self.error = f"{keys.SCHEDULERS}: {scheduler_keys.text}"
-            return None
+            return []
         if not scheduler_keys:
-            return None
+            return []
         request = b"".join([pack("LRANGE", key, 0, MAX_ENTRIES - 1) for key in scheduler_keys])
-        return Batch(request, len(scheduler_keys), partial(self._take, scheduler_keys))
+        return [Batch(request, len(scheduler_keys), partial(self._take, scheduler_keys))]
 
     def _take(self, scheduler_keys: list[bytes], lists: list[Reply]) -> None:
         for key, elements in zip(scheduler_keys, lists, strict=True):

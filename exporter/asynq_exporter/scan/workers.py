@@ -19,16 +19,16 @@ class WorkersPass:
         self.servers: dict[bytes, Server] = {}
         self.error = ""
 
-    def batch(self, server_keys: Reply) -> Batch | None:
+    def batches(self, server_keys: Reply) -> list[Batch]:
         """Asks for the records that the registry names."""
         if type(server_keys) is ReplyError:
             self.error = f"{keys.SERVERS}: {server_keys.text}"
-            return None
+            return []
         if not server_keys:
             self._cache.clear()
-            return None
+            return []
         request = b"".join([pack("GET", key) for key in server_keys])
-        return Batch(request, len(server_keys), partial(self._take, server_keys))
+        return [Batch(request, len(server_keys), partial(self._take, server_keys))]
 
     def _take(self, server_keys: list[bytes], records: list[Reply]) -> None:
         seen: dict[bytes, Server] = {}

@@ -9,7 +9,7 @@ from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.scan.background.collectors import COLLECTORS, BackgroundCollectors
+from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
 from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter, Scanner
 from asynq_exporter.scan.shared import Shared, end
 from asynq_exporter.scan.snapshot import Snapshot
@@ -51,7 +51,7 @@ def create_app(
         middlewares: what every request passes first, such as authentication.
     """
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    names = tuple(name for name in COLLECTORS if getattr(settings, f"collector_{name}"))
+    names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
     background = BackgroundCollectors(
         client,
         names,
@@ -96,7 +96,7 @@ def create_app(
     app[appkeys.SCANS] = scans
     app[appkeys.VIEWS] = Shared(view, lambda _: UpstreamView())
     app[appkeys.PAGES] = Pages()
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(add_headers)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)
     app.router.add_get("/metrics/upstream", metrics.upstream_page)
@@ -118,7 +118,8 @@ def create_app(
     return app
 
 
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
+    """Gives every response the headers that none should lack."""
     # Which library serves, in which version, is nobody's business.
     response.headers["Server"] = "asynq-exporter"
     for name, value in SECURITY_HEADERS.items():

@@ -18,6 +18,7 @@ class Reporter:
 
     def __init__(self) -> None:
         self._up: bool | None = None
+        self._error = ""
         self._queue_errors: Mapping[str, str] = {}
         self._part_errors: dict[str, str] = {}
         self._backpressure = BackpressureState.NORMAL
@@ -34,12 +35,12 @@ class Reporter:
     def _report_redis(self, snapshot: Snapshot) -> None:
         if snapshot.up and self._up is not True:
             logger.info("Redis answers", extra={"queues": len(snapshot.queues.names)})
-        elif not snapshot.up and self._up is not False:
+        elif not snapshot.up and self._error != snapshot.error:
             logger.error(
                 "Redis does not answer; check that it runs and --redis.url points to it",
                 extra={"error": snapshot.error},
             )
-        self._up = snapshot.up
+        self._up, self._error = snapshot.up, snapshot.error
 
     def _report_queues(self, snapshot: Snapshot) -> None:
         news = [q for q in snapshot.queue_errors if q not in self._queue_errors]
