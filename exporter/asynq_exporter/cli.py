@@ -39,6 +39,8 @@ from asynq_exporter.settings import (
 from asynq_exporter.settings.options import Option
 from asynq_exporter.settings.spelling import suggestion
 
+logger = logging.getLogger(__name__)
+
 PROGRAM = "asynq-exporter"
 
 USAGE_ERROR, START_ERROR = 2, 1
@@ -184,6 +186,10 @@ def serve(**values: Any) -> int:
 
     resolved, catalog = configure(values, of=OF_SERVE)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
+    if resolved.settings.redis_url.password and resolved.origins["redis_url"] == "--redis.url":
+        logger.warning(
+            "Other users of this machine can read the password in --redis.url; use a password file"
+        )
     return server.run(resolved.settings, catalog)
 
 

@@ -297,6 +297,26 @@ async def test_hurried_asker_does_not_end_the_pass_of_others() -> None:
     assert await patient == "done"
 
 
+async def test_hurried_asker_does_not_fail_the_pass_of_others() -> None:
+    """A pass that ran out of the first asker's time is made again for who has more, and is not kept."""
+    given: list[float] = []
+
+    async def make(timeout: float) -> str:
+        given.append(timeout)
+        await asyncio.sleep(min(timeout, 0.3))
+        return "whole" if timeout > 0.3 else "cut"
+
+    shared = Shared(make, lambda _: "late", max_age_seconds=60)
+    hurried = asyncio.create_task(shared.get(timeout_seconds=0.1))
+    await asyncio.sleep(0)
+
+    assert "whole" == await shared.get(timeout_seconds=30)
+    assert "cut" == await hurried
+    assert 2 == len(given)
+    await shared.get(timeout_seconds=30)
+    assert 2 == len(given)
+
+
 async def test_young_result_is_handed_out_again() -> None:
     """With a time to live, a result is used until it is too old."""
     made: list[Snapshot] = []

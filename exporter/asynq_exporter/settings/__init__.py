@@ -7,7 +7,7 @@ of `Settings`. This module reads neither argv nor environ: `resolve` is handed b
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -345,7 +345,8 @@ OPTIONS: Mapping[str, Option] = options.declared_in(fields(Settings))
 class Given:
     """The texts of an option at one origin, and the words that name that origin to a person."""
 
-    texts: Sequence[str]
+    #: May hold a password, so no repr shows them.
+    texts: Sequence[str] = field(repr=False)
     where: str
     #: Folder that relative paths start from; None for the working directory.
     folder: Path | None = None

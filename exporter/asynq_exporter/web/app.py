@@ -15,7 +15,7 @@ from asynq_exporter.scan.shared import Shared, end
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
-from asynq_exporter.web import appkeys, metrics, probes, status
+from asynq_exporter.web import appkeys, connections, headers, metrics, probes, status
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.reports import Reporter
 
@@ -23,14 +23,6 @@ logger = logging.getLogger(__name__)
 
 #: No page takes a body.
 MAX_BODY_BYTES = 1024
-
-#: Nothing here is to be framed, guessed at or sent on.
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
-}
 
 
 def create_app(
@@ -50,7 +42,7 @@ def create_app(
         where: the same for people, without secrets.
         middlewares: what every request passes first, such as authentication.
     """
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
     names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
     background = BackgroundCollectors(
         client,
@@ -96,7 +88,7 @@ def create_app(
     app[appkeys.SCANS] = scans
     app[appkeys.VIEWS] = Shared(view, lambda _: UpstreamView())
     app[appkeys.PAGES] = Pages()
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(headers.add)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)
     app.router.add_get("/metrics/upstream", metrics.upstream_page)
@@ -116,11 +108,3 @@ def create_app(
 
     app.cleanup_ctx.append(lifetime)
     return app
-
-
-async def add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    """Gives every response the headers that none should lack."""
-    # Which library serves, in which version, is nobody's business.
-    response.headers["Server"] = "asynq-exporter"
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)

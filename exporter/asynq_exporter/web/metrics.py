@@ -12,6 +12,9 @@ TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 #: However little time a scraper leaves, this much is spent on asking Redis.
 MIN_TIMEOUT_SECONDS = 0.05
 
+#: Longer no scraper waits; a stranger who says so would keep a scan of a Redis that hangs under way for ever.
+MAX_TIMEOUT_SECONDS = 120.0
+
 
 async def page(request: web.Request) -> web.Response:
     """The metrics; answers 200 in time whatever Redis does."""
@@ -38,7 +41,8 @@ def deadline(request: web.Request, settings: Settings) -> float:
         return settings.scan_timeout_seconds
     if not 0 < granted < float("inf"):
         return settings.scan_timeout_seconds
-    return max(granted - settings.scan_timeout_offset_seconds, MIN_TIMEOUT_SECONDS)
+    asked = min(granted, MAX_TIMEOUT_SECONDS) - settings.scan_timeout_offset_seconds
+    return max(asked, MIN_TIMEOUT_SECONDS)
 
 
 def negotiate(accept: str) -> Format:

@@ -55,7 +55,8 @@ class Reporter:
         cut = snapshot.selection.cut
         if cut and not self._cut:
             logger.warning(
-                "Queues left out; raise --queues.max or narrow --queues.include", extra={"cut": cut}
+                "Queues left out; raise --queues.max, narrow --queues.include, or look for very long names",
+                extra={"cut": cut},
             )
         self._cut = cut
 

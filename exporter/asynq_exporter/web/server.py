@@ -16,14 +16,12 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.settings import OPTIONS, Settings, StartupError
 from asynq_exporter.settings.options import Address
 from asynq_exporter.web.app import create_app
+from asynq_exporter.web.connections import Limits, Runner
 
 if TYPE_CHECKING:
     from asynq_exporter.web.web_config import WebGuard
 
 logger = logging.getLogger(__name__)
-
-#: Scrapes under way may end before the server does.
-SHUTDOWN_SECONDS = 5.0
 
 REMEDIES = {
     errno.EADDRINUSE: "another program listens there; stop it or choose another --{flag}",
@@ -86,8 +84,9 @@ async def start(
     settings: Settings,
     *,
     tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
     option: str = "web_listen_addresses",
-) -> web.AppRunner:
+) -> Runner:
     """Listens on every address of an option; nothing is started, and nothing stays open, when one fails.
 
     Raises:
@@ -101,10 +100,10 @@ async def start(
         for sock in sockets:
             sock.close()
         raise
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = Runner(app, limits=limits)
     await runner.setup()
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls).start()
+        await runner.listen(sock, tls=tls)
     return runner
 
 

@@ -17,8 +17,8 @@ from asynq_exporter.core.worker import Handler, Server, ServerConfig, ServerStat
 from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter
 from asynq_exporter.settings import Settings, SettingsError
-from asynq_exporter.web import appkeys, metrics, server
-from asynq_exporter.web.app import MAX_BODY_BYTES, add_headers
+from asynq_exporter.web import appkeys, connections, headers, metrics, server
+from asynq_exporter.web.app import MAX_BODY_BYTES
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.steering import Reread, Steering
 
@@ -67,11 +67,11 @@ def create_worker_app(
     middlewares: tuple[Middleware, ...] = (),
 ) -> web.Application:
     """The pages of a worker: its metrics and probes."""
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
     app[WORKER] = worker
     app[REDIS] = client
     app[appkeys.PAGES] = Pages()
-    app.on_response_prepare.append(add_headers)
+    app.on_response_prepare.append(headers.add)
     app.router.add_get(settings.web_telemetry_path, _metrics)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
