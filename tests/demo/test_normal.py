@@ -4,7 +4,7 @@ import pytest
 
 from asynq_exporter.core.catalog import documented
 from asynq_exporter.metrics import METRICS
-from tests.demo.conftest import StartDemo
+from tests.demo.conftest import Demos, StartDemo
 from tests.demo.running import Demo
 from tests.interop.exposition import Scrape
 
@@ -12,7 +12,7 @@ QUEUES = set(documented().queues)
 
 
 @pytest.fixture
-def demo(demos: dict[str, Demo]) -> Demo:
+def demo(demos: Demos) -> Demo:
     """The demo of a good day."""
     return demos["normal"].wait_ready()
 
