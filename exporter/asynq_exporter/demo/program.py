@@ -66,6 +66,7 @@ def demo_settings(settings: Settings, redis_url: str) -> Settings:
     changes: dict[str, Any] = {
         **foreign,
         "redis_url": RedisUrl.parse(redis_url),
+        # The demo's workers share them, and there is nothing that is not to be seen.
         "collector_task_timings": True,
     }
     if settings.collector_interval_seconds == defaults["collector_interval_seconds"]:
