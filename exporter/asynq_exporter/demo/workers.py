@@ -59,7 +59,6 @@ def server_config(stage: Stage, rng: Random, *, number: int) -> ServerConfig:
         recover_seconds=RECOVER_SECONDS,
         # It looks at the start too, so its interval alone would not keep it off.
         recover_grace_seconds=RECOVER_GRACE_SECONDS if now.recovering else NEVER_SECONDS,
-        share_timings=True,
         host=f"app-server-{number}",
         pid=rng.randint(1000, 32_000),
         random=rng,
