@@ -81,6 +81,26 @@ def test_prints_like_prometheus_client(format_: Format, first: list[Family], sec
         assert printed_by_prometheus_client(some, format_) == printer.print(some)
 
 
+@given(
+    before=st.lists(NUMBERS, min_size=3, max_size=3),
+    after=st.lists(NUMBERS, min_size=3, max_size=3),
+)
+@settings(max_examples=300, deadline=None)
+def test_kept_text_is_printed_for_the_same_numbers_only(
+    before: list[float | None], after: list[float | None]
+) -> None:
+    """With the same queues and new numbers the new ones are printed, or nothing where one is unknown."""
+    queues, metric = ("a", "b", "c"), gauge("a_tasks", "Some.", "queue")
+    printer = Printer(Format.PROMETHEUS)
+    printer.print([column(metric, queues, before)])
+
+    text = printer.print([column(metric, queues, after)])
+
+    # Zero has two signs that are equal; which of them is shown is all the same.
+    expected = Printer(Format.PROMETHEUS).print([column(metric, queues, after)])
+    assert text.replace(" -0.0\n", " 0.0\n") == expected.replace(" -0.0\n", " 0.0\n")
+
+
 @pytest.mark.parametrize(
     ("value", "text"),
     [

@@ -311,3 +311,23 @@ async def test_young_result_is_handed_out_again() -> None:
 
     assert (await shared.get(timeout_seconds=1), await shared.get(timeout_seconds=1)) == (1, 1)
     assert not made
+
+
+async def test_queues_that_come_and_go_are_seen_at_once(redis_sync: "redis.Redis", scan: Scan) -> None:
+    """What a scan expects of the last one is never shown as found; with nothing new it saves a round trip."""
+    redis_sync.sadd(keys.QUEUES, "a")
+    first, second = await scan(), await scan()
+    redis_sync.srem(keys.QUEUES, "a")
+    redis_sync.sadd(keys.QUEUES, "b")
+
+    third, fourth, fifth = await scan(), await scan(), await scan()
+
+    assert [("a" in each.queues.names, "b" in each.queues.names) for each in (first, second)] == [
+        (True, False),
+        (True, False),
+    ]
+    assert [("a" in each.queues.names, "b" in each.queues.names) for each in (third, fourth, fifth)] == [
+        (False, True)
+    ] * 3
+    assert second.cost.round_trips < first.cost.round_trips
+    assert fifth.cost.round_trips == second.cost.round_trips

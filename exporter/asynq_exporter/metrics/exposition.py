@@ -36,6 +36,9 @@ class _Lines:
     heads: list[str]
     #: All of them with a place for each number.
     template: str
+    #: What was printed last, and of which numbers: most do not change between two scrapes.
+    values: Sequence[int | float | None] = ()
+    text: str = ""
 
 
 class Printer:
@@ -79,15 +82,9 @@ class Printer:
         if len(values) == 1:
             return "" if values[0] is None else f"{self._head_of(metric, block)}{number(values[0])}\n"
         lines = self._lines_of(metric, block)
-        if None in values:
-            return "".join(
-                [
-                    f"{head}{number(value)}\n"
-                    for head, value in zip(lines.heads, values, strict=True)
-                    if value is not None
-                ]
-            )
-        return lines.template % tuple(numbers(values))  # type: ignore[arg-type]  # none is None
+        if lines.values != values:
+            lines.values, lines.text = values, _fill(lines, values)
+        return lines.text
 
     def _head_of(self, metric: Metric, block: Block) -> str:
         key = (metric.name, block.labels, block.queues)
@@ -117,6 +114,13 @@ class Printer:
             return
         for queue in block.queues:
             yield _head(metric.name, [*fixed, ("queue", escape(self._label(queue)))])
+
+
+def _fill(lines: _Lines, values: Sequence[int | float | None]) -> str:
+    if None in values:
+        pairs = zip(lines.heads, values, strict=True)
+        return "".join([f"{head}{number(value)}\n" for head, value in pairs if value is not None])
+    return lines.template % tuple(numbers(values))  # type: ignore[arg-type]  # none is None
 
 
 def escape(value: str) -> str:

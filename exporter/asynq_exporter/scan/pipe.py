@@ -18,6 +18,9 @@ Reply = Any
 
 READ_BYTES = 1 << 18
 
+#: About what Redis reads from a connection before it serves the others.
+GULP_BYTES = 1 << 15
+
 #: What hiredis answers when no whole reply is left.
 NOT_ENOUGH = object()
 
@@ -94,23 +97,21 @@ class Pipe:
         Raises:
             redis.exceptions.ConnectionError: Redis closed the connection.
         """
-        waiting, follows = deque(batches), list[Batch]()
+        waiting = deque(batches)
         flying: deque[list[Batch]] = deque()
         # redis-py has no public way to the streams it opened; asyncio's own types are behind these names.
         writer = self._connection._writer
         done = base = self.round_trips
         try:
-            while waiting or follows or flying:
-                while (waiting or follows) and len(flying) < window:
-                    # What follows from replies rides along with the next batch: a call of the kernel costs
-                    # more than what is in it.
-                    parcel = [*follows, waiting.popleft()] if waiting else follows
-                    follows = []
+            while waiting or flying:
+                while waiting and len(flying) < window:
+                    parcel = _parcel(waiting)
                     for batch in parcel:
                         batch.depth = done + 1
                     writer.write(b"".join([batch.request for batch in parcel]))
                     flying.append(parcel)
                 replies = await self._read(sum([batch.replies for batch in flying[0]]))
+                follows: list[Batch] = []
                 start = 0
                 for batch in flying.popleft():
                     end = start + batch.replies
@@ -118,6 +119,7 @@ class Pipe:
                     done = max(done, batch.depth)
                     start = end
                 self.commands += start
+                waiting.extendleft(reversed(follows))
         except BaseException:
             # Replies may still be under way: on this connection nothing could be trusted any more.
             await self.close()
@@ -136,3 +138,13 @@ class Pipe:
             replies += iter(self._parser.gets, NOT_ENOUGH)
         self._unread = replies[count:]
         return replies[:count]
+
+
+def _parcel(waiting: deque[Batch]) -> list[Batch]:
+    """Takes what Redis reads in one gulp: a call of the kernel costs more than what is in it."""
+    parcel = [waiting.popleft()]
+    room = GULP_BYTES - len(parcel[0].request)
+    while waiting and len(waiting[0].request) <= room:
+        parcel.append(waiting.popleft())
+        room -= len(parcel[-1].request)
+    return parcel
