@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 
-import redis.asyncio
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.scan.background.collectors import COLLECTORS, BackgroundCollectors
-from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter, Scanner
+from asynq_exporter.scan.pipe import UNREACHABLE
+from asynq_exporter.scan.route import Source
+from asynq_exporter.scan.scanner import QueueFilter, Scanner
 from asynq_exporter.scan.shared import Shared, end
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
@@ -36,7 +37,7 @@ SECURITY_HEADERS = {
 def create_app(
     settings: Settings,
     catalog: Catalog,
-    client: "redis.asyncio.Redis",
+    client: Source,
     *,
     where: str = "",
     middlewares: tuple[Middleware, ...] = (),
@@ -112,7 +113,6 @@ def create_app(
         for part in (app[appkeys.VIEWS], scans, scanner, background, sampler):
             await part.close()
         await client.aclose()
-        await client.connection_pool.disconnect()
 
     app.cleanup_ctx.append(lifetime)
     return app

@@ -48,7 +48,7 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
     app = create_app(
         settings,
         catalog,
-        connect.make_redis(settings),
+        connect.make_source(settings),
         where=connect.safe_url(settings),
         middlewares=(guard.middleware,) if guard else (),
     )
