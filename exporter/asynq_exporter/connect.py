@@ -13,14 +13,14 @@ from typing import Any
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
-from redis.asyncio.sentinel import SentinelConnectionPool, SentinelManagedConnection
+from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ResponseError
 
 from asynq_exporter.scan.cluster import Address, Cluster
 from asynq_exporter.scan.route import Source
-from asynq_exporter.scan.sentinel import Sentinels
+from asynq_exporter.scan.sentinel import SentinelPool, Sentinels
 from asynq_exporter.settings import OPTIONS, Settings, SettingsError, text_file
 from asynq_exporter.settings.redis_url import Topology
 from asynq_exporter.settings.text_file import TextFileError
@@ -185,7 +185,7 @@ class _SentinelTlsConnection(SentinelManagedConnection, _TlsConnection):
     """The same to the node that Sentinel names."""
 
 
-def _sentinel_pool(settings: Settings) -> SentinelConnectionPool:
+def _sentinel_pool(settings: Settings) -> SentinelPool:
     """Connections to the master, or to a replica, that the Sentinels know."""
     # A Sentinel that hangs must leave time for the next one and for Redis.
     patience = {"socket_timeout": settings.redis_connect_timeout_seconds}
@@ -198,7 +198,7 @@ def _sentinel_pool(settings: Settings) -> SentinelConnectionPool:
     tls = settings.redis_url.tls
     arguments["connection_class"] = _SentinelTlsConnection if tls else SentinelManagedConnection
     is_master = settings.redis_read_from == "master"
-    pool: SentinelConnectionPool = SentinelConnectionPool(  # type: ignore[no-untyped-call]
+    pool: SentinelPool = SentinelPool(  # type: ignore[no-untyped-call]
         settings.redis_url.master, Sentinels(sentinels), is_master=is_master, **arguments
     )
     return pool

@@ -9,3 +9,13 @@ ROOT = Path(__file__).parents[2]
 (READ_ONLY_RULES,) = re.findall(
     r"^ACL SETUSER exporter on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
 )
+
+#: What it needs besides in a cluster.
+(CLUSTER_RULES,) = re.findall(
+    r"^ACL SETUSER exporter (\+cluster.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
+)
+
+#: The user at a Sentinel.
+(SENTINEL_RULES,) = re.findall(
+    r"^ACL SETUSER scout on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
+)

@@ -7,11 +7,10 @@ from collections.abc import Iterable
 from typing import Protocol
 
 import redis.asyncio
-from redis.asyncio.sentinel import SentinelConnectionPool
 
 from asynq_exporter.scan.cluster import Cluster, ClusterRoute
 from asynq_exporter.scan.pipe import Batch, Pipe
-from asynq_exporter.scan.sentinel import SentinelPipe
+from asynq_exporter.scan.sentinel import SentinelPipe, SentinelPool
 
 #: What can be scanned.
 Source = redis.asyncio.Redis | Cluster
@@ -60,6 +59,6 @@ def make_route(source: Source) -> Route:
     """The way to what is behind a client, with connections of its own."""
     if isinstance(source, Cluster):
         return ClusterRoute(source)
-    if isinstance(source.connection_pool, SentinelConnectionPool):
+    if isinstance(source.connection_pool, SentinelPool):
         return SentinelPipe(source)
     return Pipe(source)

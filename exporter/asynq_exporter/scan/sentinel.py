@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import redis.asyncio
 from redis.asyncio.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
+from redis.utils import str_if_bytes
 
 from asynq_exporter.scan.pipe import UNREACHABLE, Pipe
 
@@ -24,17 +25,16 @@ class Sentinels(Sentinel):
         """Where the master is.
 
         Raises:
-            MasterNotFoundError: no Sentinel answers, or none knows a healthy master of that name.
+            MasterNotFoundError: no Sentinel answers, or none watches a master of that name.
         """
 
         async def ask(client: Any) -> Address:
-            masters: dict[str, Any] = await client.sentinel_masters()
-            state = masters.get(service_name)
-            if state is None:
+            # During a failover this names the promoted replica sooner than SENTINEL MASTERS does.
+            found = await client.sentinel_get_master_addr_by_name(service_name)
+            if found is None:
                 raise MasterNotFoundError(f"watches no master {service_name!r}")
-            if not self.check_master_state(state, service_name):
-                raise MasterNotFoundError(f"thinks that master {service_name!r} is down")
-            return str(state["ip"]), int(state["port"])
+            host, port = found
+            return str_if_bytes(host), int(port)
 
         return await self._first(ask)
 
@@ -65,10 +65,19 @@ class Sentinels(Sentinel):
         raise MasterNotFoundError(f"no Sentinel helps: {'; '.join(problems)}")
 
 
+class SentinelPool(SentinelConnectionPool):
+    """Connections to the present master, or to healthy replicas; closes those to the Sentinels too."""
+
+    async def aclose(self) -> None:
+        """Closes all."""
+        await super().aclose()
+        await self.sentinel_manager.aclose()
+
+
 class SentinelPipe(Pipe):
     """A connection to the present master, or to a healthy replica."""
 
-    _pool: SentinelConnectionPool
+    _pool: SentinelPool
 
     async def open(self) -> None:
         """Connects, anew when the node it is connected to has another part by now.

@@ -26,6 +26,9 @@ PATIENCE = 0.5
 #: Share of the time left that one node may take to say which node has which slot.
 MAP_PATIENCE = 0.25
 
+#: A map this old is asked for anew, for nodes that came since.
+MAP_SECONDS = 60.0
+
 UNSERVED = ReplyError("no node of the cluster serves the slot of this key; see CLUSTER INFO")
 
 #: How a node begins to say that it serves no key at all, for too many others are gone.
@@ -41,6 +44,7 @@ class ClusterRoute:
         self._map = SlotMap()
         #: The map is to be asked for before the next pass.
         self._stale = True
+        self._map_until = 0.0
         self._until = float("inf")
         #: Commands sent and replies waited for in sequence since `begin`.
         self.commands = 0
@@ -75,7 +79,7 @@ class ClusterRoute:
             redis.exceptions.ConnectionError: no node answers.
         """
         self._nodes.forgive({*self._map.addresses(), *self._cluster.seeds})
-        if self._stale:
+        if self._stale or asyncio.get_running_loop().time() > self._map_until:
             await self._ask_for_map()
         while closed := [address for address in self._alive() if not self._nodes.is_open(address)]:
             await _all(self._open(address) for address in closed)
@@ -143,6 +147,7 @@ class ClusterRoute:
         for address in candidates:
             if self._nodes.error(address) is None and (found := await self._ask_node_for_map(address)):
                 self._map, self._stale = found, False
+                self._map_until = asyncio.get_running_loop().time() + MAP_SECONDS
                 await self._nodes.keep(found.addresses())
                 return
         if not self._map.shards:
