@@ -8,8 +8,9 @@ save start-up time: aiohttp and pydantic take long, and not every command needs 
 import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 
@@ -21,7 +22,6 @@ from asynq_exporter.settings import (
     REDIS,
     SCAN,
     TLS,
-    Given,
     Resolved,
     SettingsError,
     StartupError,
@@ -31,6 +31,9 @@ from asynq_exporter.settings import (
 )
 from asynq_exporter.settings.options import Option
 from asynq_exporter.settings.spelling import suggestion
+
+if TYPE_CHECKING:
+    from asynq_exporter.settings import config_file
 
 PROGRAM = "asynq-exporter"
 
@@ -149,7 +152,7 @@ def serve(**values: Any) -> int:
 
     resolved, catalog = configure(values)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
-    return server.run(resolved.settings, catalog)
+    return server.run(resolved.settings, catalog, targets=resolved.targets)
 
 
 @program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")
@@ -185,6 +188,8 @@ def check(file: str | None, **values: Any) -> int:
     try:
         resolved, catalog = configure(values | ({"config_file": (file,)} if file else {}))
         connect.check(resolved.settings)
+        for target in resolved.targets:
+            connect.check(target.settings, target=target.name)
         _check_web_config(resolved)
     except SettingsError as exc:
         for problem in exc.problems:
@@ -196,6 +201,7 @@ def check(file: str | None, **values: Any) -> int:
     ]
     origin = str(resolved.settings.config_file or "default")
     rows += [(name, text, origin) for name, text in _described(catalog)]
+    rows += [row for target in resolved.targets for row in target.shown()]
     width = max(len(name) for name, _, _ in rows)
     for name, text, where in rows:
         click.echo(_one_line(f"{name:<{width}}  {text}  ({where})"))
@@ -219,8 +225,11 @@ def configure(values: Values, *, of: Sequence[Option] = ALL) -> tuple[Resolved, 
     }
     names = {each.environment for each in of}
     environment = {name: text for name, text in os.environ.items() if name in names}
-    given, catalog = _config_file(flags, environment)
-    return resolve(flags=flags, environment=environment, file=given), catalog
+    file = _config_file(flags, environment)
+    if file is None:
+        return resolve(flags=flags, environment=environment), documented()
+    resolved = resolve(flags=flags, environment=environment, file=file.options)
+    return _with_targets(resolved, file)
 
 
 def main() -> NoReturn:
@@ -264,15 +273,29 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _config_file(
     flags: Mapping[str, tuple[str, ...]], environment: Mapping[str, str]
-) -> tuple[Mapping[str, Given], Catalog]:
+) -> "config_file.ConfigFile | None":
     option = OPTIONS["config_file"]
     given = find(option, flags=flags, environment=environment, file={})
     if given is None:
-        return {}, documented()
+        return None
     from asynq_exporter.settings import config_file  # noqa: PLC0415
 
-    loaded = config_file.load(value_of(option, given))
-    return loaded.options, loaded.catalog
+    return config_file.load(value_of(option, given))
+
+
+def _with_targets(resolved: Resolved, file: "config_file.ConfigFile") -> tuple[Resolved, Catalog]:
+    """The targets of the file; without a Redis of its own the exporter takes the first of them."""
+    from asynq_exporter.settings.targets import resolve_target  # noqa: PLC0415
+
+    targets = tuple(
+        resolve_target(name, described, main=resolved.settings, environment=os.environ)
+        for name, described in file.targets.items()
+    )
+    if not targets or resolved.origins["redis_url"] != "default":
+        return replace(resolved, targets=targets), file.catalog
+    first = targets[0]
+    origins = {**resolved.origins, **first.origins}
+    return Resolved(settings=first.settings, origins=origins, targets=targets), first.catalog
 
 
 def _check_web_config(resolved: Resolved) -> None:

@@ -50,13 +50,17 @@ def make_redis(settings: Settings) -> redis.asyncio.Redis:
     return source
 
 
-def make_source(settings: Settings) -> Source:
+def make_source(settings: Settings, *, target: str = "") -> Source:
     """What the exporter scans, whatever the topology; nothing is sent yet.
+
+    Args:
+        settings: the options.
+        target: the name under which they stand in the config file, for the message.
 
     Raises:
         SettingsError: a password file or a TLS file cannot be used.
     """
-    check(settings)
+    check(settings, target=target)
     url = settings.redis_url
     if url.topology is Topology.CLUSTER:
         from_replicas = settings.redis_read_from == "replica"
@@ -67,13 +71,23 @@ def make_source(settings: Settings) -> Source:
     return redis.asyncio.Redis.from_pool(pool)
 
 
-def check(settings: Settings) -> None:
-    """Reads the files that a connection will need; raises SettingsError with the remedy."""
-    for name in PASSWORD_FILES:
-        if (path := getattr(settings, name)) is not None:
-            read_password(path, option=OPTIONS[name].shown)
-    if settings.redis_url.tls:
-        _TlsFiles(settings).context()
+def check(settings: Settings, *, target: str = "") -> None:
+    """Reads the files that a connection will need; raises SettingsError with the remedy.
+
+    Args:
+        settings: the options.
+        target: the name under which they stand in the config file, for the message.
+    """
+    try:
+        for name in PASSWORD_FILES:
+            if (path := getattr(settings, name)) is not None:
+                read_password(path, option=OPTIONS[name].shown)
+        if settings.redis_url.tls:
+            _TlsFiles(settings).context()
+    except SettingsError as exc:
+        if not target:
+            raise
+        raise SettingsError(f"targets.{target}: {exc}") from exc
 
 
 def safe_url(settings: Settings) -> str:

@@ -9,17 +9,20 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asynq_exporter.settings import options
 from asynq_exporter.settings.options import Address, Option, Secret, option
 from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, Topology
 
+if TYPE_CHECKING:
+    from asynq_exporter.settings.targets import Target
+
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
-RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
+RESERVED_PATHS = ("/", "/metrics/upstream", "/probe", "/targets", "/-/", "/api/")
 
 
 class SettingsError(ValueError):
@@ -341,6 +344,8 @@ class Resolved:
 
     settings: Settings
     origins: Mapping[str, str]
+    #: Further Redis.
+    targets: "tuple[Target, ...]" = ()
 
 
 def resolve(

@@ -1,26 +1,20 @@
 """The program: what is built from the settings, which page is answered by what, and what lives how long."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.scan.background.collectors import COLLECTORS, BackgroundCollectors
-from asynq_exporter.scan.pipe import UNREACHABLE
 from asynq_exporter.scan.route import Source
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
-from asynq_exporter.scan.shared import Shared, end
-from asynq_exporter.scan.snapshot import Snapshot
-from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
+from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import Settings
+from asynq_exporter.settings.targets import Target
 from asynq_exporter.web import appkeys, metrics, probes, status
+from asynq_exporter.web import targets as further
 from asynq_exporter.web.exposition import Pages
-from asynq_exporter.web.reports import Reporter
-
-logger = logging.getLogger(__name__)
+from asynq_exporter.web.watch import Watch
 
 #: No page takes a body.
 MAX_BODY_BYTES = 1024
@@ -37,9 +31,10 @@ SECURITY_HEADERS = {
 def create_app(
     settings: Settings,
     catalog: Catalog,
-    client: Source,
+    source: Source,
     *,
     where: str = "",
+    targets: Sequence[Target] = (),
     middlewares: tuple[Middleware, ...] = (),
 ) -> web.Application:
     """The whole server.
@@ -47,56 +42,19 @@ def create_app(
     Args:
         settings: the options.
         catalog: the queues to expect.
-        client: where Redis is; closed with the application.
+        source: where Redis is; closed with the application.
         where: the same for people, without secrets.
+        targets: further Redis, to be asked for by name.
         middlewares: what every request passes first, such as authentication.
     """
     app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    names = tuple(name for name in COLLECTORS if getattr(settings, f"collector_{name}"))
-    background = BackgroundCollectors(
-        client,
-        names,
-        interval_seconds=settings.collector_interval_seconds,
-        commands_per_second=settings.collector_max_commands_per_second,
-    )
-    scanner = Scanner(
-        client,
-        catalog,
-        queue_filter=QueueFilter(
-            include=settings.queues_include, exclude=settings.queues_exclude, maximum=settings.queues_max
-        ),
-        samples=background.samples,
-    )
-    sampler = UpstreamSampler(client, with_memory=settings.collector_memory)
-    reporter = Reporter()
-
-    async def scan(timeout_seconds: float) -> Snapshot:
-        snapshot = await scanner.scan(timeout_seconds=timeout_seconds)
-        reporter.report(snapshot)
-        return snapshot
-
-    def late(timeout_seconds: float) -> Snapshot:
-        return scanner.unanswered(error=f"no answer within {timeout_seconds:g} s")
-
-    scans = Shared(scan, late, max_age_seconds=settings.scan_cache_ttl_seconds)
-
-    async def view(timeout_seconds: float) -> UpstreamView:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_seconds
-        snapshot = await scans.get(timeout_seconds=timeout_seconds)
-        try:
-            async with asyncio.timeout_at(end):
-                return await sampler.view(snapshot)
-        except UNREACHABLE as exc:
-            logger.warning("Upstream page could not be sampled", extra={"error": str(exc)})
-            await sampler.close()
-            return UpstreamView()
-
+    watch = Watch(settings, catalog, source)
     app[appkeys.SETTINGS] = settings
     app[appkeys.WHERE] = where
-    app[appkeys.SCANS] = scans
-    app[appkeys.VIEWS] = Shared(view, lambda _: UpstreamView())
+    app[appkeys.SCANS] = watch.scans
+    app[appkeys.VIEWS] = watch.views
     app[appkeys.PAGES] = Pages()
+    others = further.add(app, targets)
     app.on_response_prepare.append(_add_headers)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)
@@ -105,14 +63,13 @@ def create_app(
     app.router.add_get("/-/ready", probes.ready)
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(
-            background.run(lambda: scans.get(timeout_seconds=settings.scan_timeout_seconds))
-        )
+        tasks = [asyncio.create_task(each.collect_when_scanned()) for each in others]
+        tasks.append(asyncio.create_task(watch.collect()))
         yield
-        await end(task)
-        for part in (app[appkeys.VIEWS], scans, scanner, background, sampler):
-            await part.close()
-        await client.aclose()
+        for task in tasks:
+            await end(task)
+        for each in (*others, watch):
+            await each.close()
 
     app.cleanup_ctx.append(lifetime)
     return app

@@ -18,11 +18,11 @@ from asynq_exporter.scan.snapshot import Snapshot
 class Pages:
     """Prints pages; keeps the printers, the count of scrapes and the process' own metrics."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, with_process: bool = True) -> None:
         self._printers = {format_: Printer(format_, label=label) for format_ in Format}
         self._scrapes: Counter[str] = Counter()
         self._registry = CollectorRegistry(auto_describe=True)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        for collector in (ProcessCollector, PlatformCollector, GCCollector) if with_process else ():
             collector(registry=self._registry)
 
     def main(self, snapshot: Snapshot, format_: Format, names: frozenset[str]) -> bytes:
