@@ -204,6 +204,7 @@ def _sentinel_pool(settings: Settings) -> SentinelPool:
     # A Sentinel that hangs must leave time for the next one and for Redis.
     patience = {"socket_timeout": settings.redis_connect_timeout_seconds}
     ask = _common_arguments(settings) | patience | _sentinel_credentials(settings)
+    ask["redis_connect_func"] = _sign_in
     sentinels = [
         redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**ask, **_tcp(settings, address)))
         for address in settings.redis_url.addresses
@@ -304,12 +305,19 @@ def _who(username: str | None, option: str, file: Path | None, password: str | N
     return {"username": username, "password": password}
 
 
+async def _sign_in(connection: AbstractConnection) -> None:
+    """Signs in and selects the database."""
+    # What the library is called helps nobody, and a user with minimal rights may not say it.
+    connection.driver_info = None
+    await connection.on_connect()
+
+
 async def _greet(connection: AbstractConnection, *, read_only: bool = False) -> None:
     """Signs in, selects the database and, where the ACL allows it, names the client.
 
     A replica in a cluster answers only those who say READONLY; a master does not mind.
     """
-    await connection.on_connect()
+    await _sign_in(connection)
     if read_only:
         await connection.send_command("READONLY", check_health=False)
         await connection.read_response()
