@@ -187,9 +187,9 @@ def check(file: str | None, **values: Any) -> int:
 
     try:
         resolved, catalog = configure(values | ({"config_file": (file,)} if file else {}))
-        connect.check(resolved.settings)
         for target in resolved.targets:
             connect.check(target.settings, target=target.name)
+        connect.check(resolved.settings)
         _check_web_config(resolved)
     except SettingsError as exc:
         for problem in exc.problems:

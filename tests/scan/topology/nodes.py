@@ -2,7 +2,7 @@
 
 import socket
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
@@ -47,15 +47,13 @@ class Sentinel:
         return state["flags"] == "master" and int(state["port"]) == self.master()
 
     def healthy_replicas(self) -> list[int]:
-        """The ports of the replicas that could take over."""
-        with self.client() as client:
+        """The ports of the replicas that could take over; none while it does not answer yet."""
+        with suppress(redis.ConnectionError), self.client() as client:
             lists = client.execute_command("SENTINEL", "SLAVES", MASTER)
-        known = [dict(zip(each[::2], each[1::2], strict=True)) for each in lists]
-        return [
-            int(each["port"])
-            for each in known
-            if each["flags"] == "slave" and each["master-link-status"] == "ok"
-        ]
+            known = [dict(zip(each[::2], each[1::2], strict=True)) for each in lists]
+            healthy = [e for e in known if (e["flags"], e["master-link-status"]) == ("slave", "ok")]
+            return [int(each["port"]) for each in healthy]
+        return []
 
     def kill(self) -> None:
         """Ends it at once."""
@@ -131,6 +129,8 @@ class Nodes:
 
     masters: list[RedisServer]
     replicas: list[RedisServer]
+    #: The port of each that the others use: that of TLS where there is one.
+    ports: list[int]
 
     @property
     def url(self) -> str:
@@ -151,19 +151,35 @@ class Nodes:
 
 
 @contextmanager
-def cluster(folder: Path, *options: str, with_replicas: bool = False, program: str = "") -> Iterator[Nodes]:
-    """A cluster of three masters; serves what it has when one is lost."""
+def cluster(
+    folder: Path,
+    *options: str,
+    secured: Callable[[int], tuple[str, ...]] | None = None,
+    with_replicas: bool = False,
+    program: str = "",
+) -> Iterator[Nodes]:
+    """A cluster of three masters that serves what it has when one is lost.
+
+    Args:
+        folder: for their files.
+        options: of each server.
+        secured: options that make it speak TLS on a port too.
+        with_replicas: a replica for each master.
+        program: the server to start.
+    """
     given = (
         *("--cluster-enabled", "yes", "--cluster-node-timeout", DOWN_MILLISECONDS),
         *("--cluster-require-full-coverage", "no"),
         *options,
     )
     with ExitStack() as stack:
-        servers = [
-            _node(stack, folder / str(i), *given, port=_port_with_bus(), program=program)
-            for i in range(6 if with_replicas else 3)
-        ]
-        made = Nodes(servers[:3], servers[3:])
+        servers, buses = [], []
+        for i in range(6 if with_replicas else 3):
+            port, bus = _port_with_bus(), _port_with_bus()
+            more = (*secured(bus), "--tls-cluster", "yes") if secured else ()
+            servers.append(_node(stack, folder / str(i), *given, *more, port=port, program=program))
+            buses.append(bus if secured else port)
+        made = Nodes(servers[:3], servers[3:], buses)
         _join(made)
         yield made
 
@@ -179,7 +195,7 @@ def _join(nodes: Nodes) -> None:
             client.execute_command("CLUSTER", "SET-CONFIG-EPOCH", index + 1)
             if node in nodes.masters:
                 client.execute_command("CLUSTER", "ADDSLOTS", *_slots_of(index))
-            client.execute_command("CLUSTER", "MEET", "127.0.0.1", everyone[0].port)
+            client.execute_command("CLUSTER", "MEET", "127.0.0.1", nodes.ports[0])
     wait_until(lambda: all(_agrees(node, everyone) for node in everyone), what="the nodes agree")
     for master, replica in zip(nodes.masters, nodes.replicas, strict=False):
         name = _tell(master, "MYID").decode()
@@ -190,7 +206,7 @@ def _join(nodes: Nodes) -> None:
 def _agrees(node: RedisServer, everyone: Sequence[RedisServer]) -> bool:
     known = _tell(node, "NODES").decode()
     ok = b"cluster_state:ok" in _tell(node, "INFO")
-    return ok and all(f":{other.port}@" in known for other in everyone) and "handshake" not in known
+    return ok and len(known.splitlines()) == len(everyone) and "handshake" not in known
 
 
 def _lists(node: RedisServer, nodes: Nodes) -> bool:

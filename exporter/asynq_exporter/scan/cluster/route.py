@@ -163,7 +163,7 @@ class ClusterRoute:
             try:
                 from_replicas = self._cluster.from_replicas
                 found.append(SlotMap.read(replies[0], asked=address, from_replicas=from_replicas))
-            except (ValueError, TypeError, IndexError) as exc:
+            except slots.MALFORMED as exc:
                 raise redis.exceptions.InvalidResponse(f"CLUSTER SLOTS: {replies[0]!r:.200}") from exc
 
         async def ask() -> None:

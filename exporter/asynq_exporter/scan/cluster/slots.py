@@ -12,6 +12,9 @@ Address = tuple[str, int]
 
 REQUEST = pack("CLUSTER", "SLOTS")
 
+#: What reading an answer of another form raises.
+MALFORMED = (ValueError, TypeError, IndexError, AttributeError)
+
 
 class SlotMap:
     """The nodes to ask about a key, the best first."""
@@ -30,7 +33,7 @@ class SlotMap:
         """The map in an answer; a node without a host is at that of the one that was asked.
 
         Raises:
-            ValueError, TypeError, IndexError: the answer is of another form.
+            one of MALFORMED: the answer is of another form.
         """
         ranges = []
         for first, last, *nodes in reply:
