@@ -158,6 +158,13 @@ async def test_targets_are_connected_when_asked_for(two: list[RedisServer], tmp_
     assert during >= 1
 
 
+async def sampled(site: Site, page: str) -> None:
+    """Waits until a page has what background collectors found."""
+    async with asyncio.timeout(30):
+        while 'collector_success{collector="memory"} 1.0' not in (await site.get(page)).text:
+            await asyncio.sleep(0.05)
+
+
 def clients(redis: RedisServer) -> int:
     """Connections of the exporter to a server."""
     with redis.client() as client:
