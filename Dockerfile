@@ -1,13 +1,16 @@
 # asynq-exporter:  docker build -t asynq-exporter:0.1.0 .
+# Nothing here knows the processor:  docker buildx build --platform linux/amd64,linux/arm64 -t asynq-exporter:0.1.0 .
 
 FROM python:3.12.11-slim-bookworm AS build
 
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/asynq-exporter
 WORKDIR /src
-COPY pyproject.toml README.md LICENSE CHANGELOG.md ./
+COPY pyproject.toml constraints.txt README.md LICENSE CHANGELOG.md ./
 COPY exporter ./exporter
-RUN /opt/asynq-exporter/bin/pip install . \
+# The versions that are tested together; wheels only, so that no compiler is needed. The running image has no pip.
+RUN /opt/asynq-exporter/bin/pip install --constraint constraints.txt --only-binary :all: --no-binary asynq-exporter '.[postgres]' \
+    && /opt/asynq-exporter/bin/pip uninstall --yes pip \
     && /opt/asynq-exporter/bin/python -m compileall -q /opt/asynq-exporter/lib
 
 
@@ -27,7 +30,8 @@ USER 65532:65532
 EXPOSE 9876
 STOPSIGNAL SIGTERM
 
-# The process, not Redis: restarting the exporter does not mend Redis.
+# The process, not Redis: restarting the exporter does not mend Redis. With TLS, basic authentication or another port
+# give your own --health-cmd.
 HEALTHCHECK --interval=30s --timeout=5s --start-period=10s --retries=3 \
     CMD ["python", "-c", "import urllib.request as u; u.urlopen('http://127.0.0.1:9876/-/healthy', timeout=4)"]
 

@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all their own set-up on a machine with Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bundle docs bench clean
+.PHONY: help demo test lint format bundle docs bench package sbom audit clean
 
 BIN := .venv/bin
 SETUP := pyproject.toml constraints.txt tools/setup.sh
@@ -39,10 +39,19 @@ bundle: .venv/.dev  ## generate dashboards, alerts and rules
 	$(BIN)/python tools/generate_bundle.py
 
 docs: .venv/.dev  ## generate the reference pages
-	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python -m tools.generate_docs
 
 bench: .venv/.dev  ## measure against the Go exporter and a raw socket; writes bench/README.md
 	$(BIN)/python -m bench $(ARGS)
 
+package: .venv/.dev  ## build sdist and wheel into dist/
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+sbom: .venv/.dev  ## list what an installation consists of, as CycloneDX, in dist/sbom.cdx.json
+	tools/materials.sh sbom dist/sbom.cdx.json
+
+audit: .venv/.dev  ## ask for known weaknesses of the dependencies; needs the registry's service
+	tools/materials.sh audit
+
 clean:  ## remove what was built
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/interop/bin bench/bin
+	rm -rf .venv dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache tests/interop/bin bench/bin

@@ -42,7 +42,7 @@ def free_port() -> int:
         return port
 
 
-def wait_until(condition: Callable[[], T], *, what: str, seconds: float = WAIT_SECONDS) -> T:
+def wait_until(condition: Callable[[], T | None], *, what: str, seconds: float = WAIT_SECONDS) -> T:
     """The first truthy answer of a condition; fails with its description when none comes."""
     end = time.monotonic() + seconds
     while True:

@@ -132,17 +132,22 @@ def test_bad_variable_is_named() -> None:
     assert_one_line(run("serve", ASYNQ_REDIS_DB="first"), 2, "ASYNQ_REDIS_DB", "first")
 
 
-def test_port_in_use_is_a_failed_start() -> None:
+@pytest.mark.parametrize(
+    ("command", "flag"),
+    [(["serve"], "--web.listen-address"), (["worker", "asyncio:sleep"], "--worker.listen-address")],
+)
+def test_port_in_use_is_a_failed_start(command: list[str], flag: str) -> None:
     """Exit code 1, the address, and what to do."""
     with occupied() as sock:
         address = f"127.0.0.1:{sock.getsockname()[1]}"
-        done = run("serve", f"--web.listen-address={address}", "--redis.url=redis://127.0.0.1:1/0")
+        done = run(*command, f"{flag}={address}", "--redis.url=redis://127.0.0.1:1/0")
 
-    assert_one_line(done, 1, address, "another program listens there")
+    assert_one_line(done, 1, address, f"another program listens there; stop it or choose another {flag}")
 
 
 @pytest.mark.parametrize(
-    "command", [["--help"], ["serve", "--help"], ["demo", "--help"], ["config", "check", "-h"]]
+    "command",
+    [["--help"], ["serve", "--help"], ["worker", "--help"], ["demo", "--help"], ["config", "check", "-h"]],
 )
 def test_help_is_complete_and_narrow(command: list[str]) -> None:
     """Every flag with its environment name, in 80 columns."""
@@ -150,13 +155,14 @@ def test_help_is_complete_and_narrow(command: list[str]) -> None:
 
     assert 0 == done.returncode
     assert max(map(len, done.stdout.splitlines())) <= 80
-    if command[0] == "serve":
+    if shown := {"serve": cli.OF_SERVE, "worker": cli.OF_THE_WORKER}.get(command[0]):
         text = " ".join(done.stdout.split()).replace("- ", "-")
-        for option in OPTIONS.values():
+        for option in shown:
             assert (option.flag or option.environment) in text
             assert option.environment in done.stdout
     if command[0] == "demo":
         assert "dead-letter-flood" in done.stdout
+    assert {*OPTIONS.values()} == {*cli.OF_SERVE, *cli.OF_THE_WORKER}
 
 
 def test_version_is_told() -> None:

@@ -54,6 +54,16 @@ def test_value_cannot_begin_a_line(stream: io.StringIO, form: str) -> None:
     assert "\x1b" not in line
 
 
+@pytest.mark.parametrize("form", ["logfmt", "json"])
+def test_endless_value_is_cut(stream: io.StringIO, form: str) -> None:
+    """Whoever names a queue does not write the log."""
+    logs.configure(level="info", form=form, stream=stream)
+    logging.getLogger("x").error("Bad", extra={"queue": "q" * 1_000_000})
+
+    assert len(stream.getvalue()) < 10_000
+    assert "more characters" in stream.getvalue()
+
+
 def test_passwords_in_urls_are_masked(stream: io.StringIO) -> None:
     """In the event and in every field."""
     logs.configure(level="info", form="logfmt", stream=stream)

@@ -7,7 +7,7 @@ do not depend on who generates them. With `--check` nothing is written; a stale 
 import importlib
 import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,11 +54,27 @@ def rule_file(groups: Mapping[str, Any]) -> str:
     return HEADER + yaml.dump(readable, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
+def rule_resource(groups: Iterable[Mapping[str, Any]]) -> str:
+    """The same for Prometheus Operator, as the resource that it looks for."""
+    resource = {
+        "apiVersion": "monitoring.coreos.com/v1",
+        "kind": "PrometheusRule",
+        "metadata": {"name": "asynq", "labels": {"app.kubernetes.io/name": "asynq-exporter"}},
+        "spec": {"groups": [_group(group) for group in groups]},
+    }
+    return HEADER + yaml.dump(resource, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
+
+
 def rules() -> dict[str, str]:
     """The alerts and recording rules: path below the root -> text."""
+    alerts = evaluate("(import 'mixin.libsonnet').prometheusAlerts")
+    recordings = evaluate("(import 'mixin.libsonnet').prometheusRules")
     return {
-        "alerts/generated/alerts.yaml": rule_file(evaluate("(import 'mixin.libsonnet').prometheusAlerts")),
-        "alerts/generated/rules.yaml": rule_file(evaluate("(import 'mixin.libsonnet').prometheusRules")),
+        "alerts/generated/alerts.yaml": rule_file(alerts),
+        "alerts/generated/rules.yaml": rule_file(recordings),
+        "deploy/kubernetes/monitoring/prometheusrule.yaml": rule_resource(
+            [*alerts["groups"], *recordings["groups"]]
+        ),
     }
 
 

@@ -4,6 +4,8 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+from tools import faults_page
+
 from asynq_exporter.metrics import reference as metrics_reference
 from asynq_exporter.settings import reference
 
@@ -12,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 #: Page below the root -> the function that makes it.
 PAGES: Mapping[str, Callable[[], str]] = {
     "docs/configuration.md": reference.page,
+    "docs/faults.md": faults_page.page,
     "docs/metrics.md": metrics_reference.page,
 }
 

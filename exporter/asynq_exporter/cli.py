@@ -5,7 +5,9 @@ with the remedy: exit code 2 for usage and configuration, 1 for a start that fai
 save start-up time: aiohttp and pydantic take long, and not every command needs them.
 """
 
+import logging
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -18,11 +20,16 @@ from asynq_exporter import __version__, logs
 from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
     FILES,
+    LOGGING,
     OPTIONS,
+    QUEUES,
     REDIS,
     SCAN,
     TLS,
+    WEB,
+    WORKER,
     Resolved,
+    Settings,
     SettingsError,
     StartupError,
     find,
@@ -31,6 +38,8 @@ from asynq_exporter.settings import (
 )
 from asynq_exporter.settings.options import Option
 from asynq_exporter.settings.spelling import suggestion
+
+logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from asynq_exporter.settings import config_file
@@ -41,12 +50,24 @@ USAGE_ERROR, START_ERROR = 2, 1
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
-#: The options of `serve`, of `config check`, which is given the file itself, and of the demo, which brings
-#: its own Redis.
+#: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
+#: own Redis, and of `worker`, which scans nothing.
 ALL = tuple(OPTIONS.values())
+OF_SERVE = tuple(each for each in ALL if each.group != WORKER)
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
-    each for each in ALL if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+    each
+    for each in OF_SERVE
+    if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+)
+OF_THE_WORKER = tuple(
+    each
+    for each in ALL
+    if each.group in (WEB, FILES, REDIS, TLS, QUEUES, WORKER, LOGGING)
+    and each.name not in ("web_listen_addresses", "queues_max")
+)
+OF_THE_DOCTOR = tuple(
+    each for each in ALL if each.group in (REDIS, TLS, QUEUES, FILES) or each.name == "scan_timeout_seconds"
 )
 
 Values = Mapping[str, Any]
@@ -119,6 +140,22 @@ class Demo(Command):
             formatter.write_dl(list(_scenarios().items()))
 
 
+class Check(click.ParamType[str]):
+    """The name of a check of the doctor."""
+
+    name = "check"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name, if there is such a check."""
+        from asynq_exporter.doctor.checks import NAMES  # noqa: PLC0415
+
+        if value not in NAMES:
+            self.fail(
+                f"no check {value!r}{suggestion(str(value), NAMES)}; doctor --list tells them", param, ctx
+            )
+        return str(value)
+
+
 class Scenario(click.ParamType[str]):
     """The name of a scenario of the demo."""
 
@@ -142,7 +179,7 @@ def program() -> None:
     """
 
 
-@program.command(cls=Command, settings=ALL)
+@program.command(cls=Command, settings=OF_SERVE)
 def serve(**values: Any) -> int:
     """Serve metrics, probes and the status page.
 
@@ -150,9 +187,34 @@ def serve(**values: Any) -> int:
     """
     from asynq_exporter.web import server  # noqa: PLC0415
 
-    resolved, catalog = configure(values)
+    resolved, catalog = configure(values, of=OF_SERVE)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
+    if resolved.settings.redis_url.password and resolved.origins["redis_url"] == "--redis.url":
+        logger.warning(
+            "Other users of this machine can read the password in --redis.url; use a password file"
+        )
     return server.run(resolved.settings, catalog, targets=resolved.targets)
+
+
+@program.command(cls=Command, settings=OF_THE_WORKER, short_help="Work on tasks with a handler of yours.")
+@click.argument("target", metavar="MODULE:ATTRIBUTE")
+def worker(target: str, **values: Any) -> int:
+    """Work on tasks with the handler MODULE:ATTRIBUTE, a Mux or an async function.
+
+    The module is one in the current folder or an installed one. SIGTTIN and SIGTTOU
+    raise and lower the concurrency, SIGTSTP stops the taking of tasks, SIGCONT starts it
+    again, SIGHUP reads the config file again, SIGTERM ends after the running tasks.
+    """
+    from asynq_exporter import handlers  # noqa: PLC0415
+    from asynq_exporter.web import worker as work  # noqa: PLC0415
+
+    def read() -> tuple[Settings, Catalog]:
+        resolved, catalog = configure(values, of=OF_THE_WORKER)
+        return resolved.settings, catalog
+
+    settings, catalog = read()
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return work.run(settings, catalog, handlers.load(target), reread=read)
 
 
 @program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")
@@ -167,7 +229,74 @@ def demo(scenario: str, **values: Any) -> int:
 
     resolved, _ = configure(values, of=OF_THE_DEMO)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
+    if resolved.settings.log_level == "info":
+        # A line for each task of the workload, dozens a second, would bury what the exporter says.
+        logging.getLogger("asynq_exporter.core").setLevel(logging.WARNING)
     return show.run(resolved.settings, scenario=scenario)
+
+
+@program.command(cls=Command, settings=OF_THE_DOCTOR, short_help="Look what is wrong, and say what to do.")
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, 600),
+    default=2,
+    show_default=True,
+    help="Pause between two scans, which give rates; 0 for one scan.",
+)
+@click.option(
+    "--only",
+    type=Check(),
+    multiple=True,
+    metavar="CHECK",
+    help="Run this check only; may be given several times.",
+)
+@click.option("--list", "listing", is_flag=True, help="List the checks.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON, as docs/doctor.md describes it.")
+@click.option(
+    "--lang", type=click.Choice(["en", "zh"]), help="Language of the report.  [default: that of LANG]"
+)
+def doctor(
+    seconds: float, only: tuple[str, ...], lang: str | None, *, listing: bool, as_json: bool, **values: Any
+) -> int:
+    """Look at the queues, workers and Redis, and say what is wrong and what to do.
+
+    Reads, and nothing else. Exit code 0: all is well, or there are remarks; 10: warnings; 20: something is
+    critical.
+    """
+    from asynq_exporter import connect  # noqa: PLC0415
+    from asynq_exporter.doctor import checks, program, text  # noqa: PLC0415
+    from asynq_exporter.doctor.commands import Place  # noqa: PLC0415
+    from asynq_exporter.scan.scanner import QueueFilter  # noqa: PLC0415
+
+    language = lang or _language(os.environ)
+    # A terminal that cannot show a character shows a question mark.
+    getattr(sys.stdout, "reconfigure", lambda **_: None)(errors="replace")
+    if listing:
+        click.echo(text.titles(language, only or checks.NAMES), nl=False)
+        return 0
+    resolved, catalog = configure(values, of=OF_THE_DOCTOR)
+    settings = resolved.settings
+    colour = _wants_colour(os.environ)
+    wishes = program.Wishes(
+        place=Place(redis_url=connect.safe_url(settings)),
+        seconds=seconds,
+        timeout_seconds=settings.scan_timeout_seconds,
+        style=text.Style(
+            language=language, columns=text.columns(shutil.get_terminal_size().columns), colour=colour
+        ),
+        json=as_json,
+        only=only,
+    )
+    queue_filter = QueueFilter(
+        include=settings.queues_include, exclude=settings.queues_exclude, maximum=settings.queues_max
+    )
+    return program.run(
+        connect.make_redis(settings),
+        catalog,
+        queue_filter,
+        wishes,
+        lambda report: click.echo(report, nl=False, color=colour),
+    )
 
 
 @program.group(context_settings=CONTEXT)
@@ -252,6 +381,17 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         code = 130  # as a shell reports SIGINT
     sys.exit(code or 0)
+
+
+def _language(environment: Mapping[str, str]) -> str:
+    """The language of the locale, of those there are: Chinese, else English."""
+    locale = next((text for name in ("LC_ALL", "LC_MESSAGES", "LANG") if (text := environment.get(name))), "")
+    return "zh" if locale.lower().startswith("zh") else "en"
+
+
+def _wants_colour(environment: Mapping[str, str]) -> bool:
+    """Whether standard output is a terminal whose user has nothing against colours (no-color.org)."""
+    return sys.stdout.isatty() and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
 
 
 def _write_option(formatter: click.HelpFormatter, each: Option) -> None:

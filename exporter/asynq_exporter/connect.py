@@ -33,15 +33,15 @@ MAX_PASSWORD_BYTES = 64 * 1024
 PASSWORD_FILES = ("redis_password_file", "redis_sentinel_password_file")
 
 
-def make_redis(settings: Settings) -> redis.asyncio.Redis:
-    """A client with its own pool; nothing is sent before the first command.
+def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.Redis:
+    """A client with its own pool, and a name in `CLIENT LIST`; nothing is sent before the first command.
 
-    Behind Sentinel it finds the present master, or a replica, for each new connection.
+    Behind Sentinel it finds the present master for each new connection: who asks for it may want to write.
 
     Raises:
         SettingsError: the password file or a TLS file cannot be used, or the URL is that of a cluster.
     """
-    source = make_source(settings)
+    source = make_source(replace(settings, redis_read_from="master"), name=name)
     if isinstance(source, Cluster):
         raise SettingsError(
             "--redis.url: only the exporter's own pages can read a cluster; give the URL of a single Redis or"
@@ -50,24 +50,25 @@ def make_redis(settings: Settings) -> redis.asyncio.Redis:
     return source
 
 
-def make_source(settings: Settings, *, target: str = "") -> Source:
+def make_source(settings: Settings, *, name: str = CLIENT_NAME, target: str = "") -> Source:
     """What the exporter scans, whatever the topology; nothing is sent yet.
 
     Args:
         settings: the options.
+        name: how it is called in `CLIENT LIST`.
         target: the name under which they stand in the config file, for the message.
 
     Raises:
         SettingsError: a password file or a TLS file cannot be used.
     """
     check(settings, target=target)
-    url = settings.redis_url
+    url, from_replicas = settings.redis_url, settings.redis_read_from == "replica"
     if url.topology is Topology.CLUSTER:
-        from_replicas = settings.redis_read_from == "replica"
-        return Cluster(url.addresses, _cluster_node(settings), from_replicas=from_replicas)
+        node = _cluster_node(settings, name, read_only=from_replicas)
+        return Cluster(url.addresses, node, from_replicas=from_replicas)
     if url.topology is Topology.SENTINEL:
-        return redis.asyncio.Redis.from_pool(_sentinel_pool(settings))
-    pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings), **_place(settings))
+        return redis.asyncio.Redis.from_pool(_sentinel_pool(settings, name, is_master=not from_replicas))
+    pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings, name), **_place(settings))
     return redis.asyncio.Redis.from_pool(pool)
 
 
@@ -199,7 +200,7 @@ class _SentinelTlsConnection(SentinelManagedConnection, _TlsConnection):
     """The same to the node that Sentinel names."""
 
 
-def _sentinel_pool(settings: Settings) -> SentinelPool:
+def _sentinel_pool(settings: Settings, name: str, *, is_master: bool) -> SentinelPool:
     """Connections to the master, or to a replica, that the Sentinels know."""
     # A Sentinel that hangs must leave time for the next one and for Redis.
     patience = {"socket_timeout": settings.redis_connect_timeout_seconds}
@@ -209,21 +210,21 @@ def _sentinel_pool(settings: Settings) -> SentinelPool:
         redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**ask, **_tcp(settings, address)))
         for address in settings.redis_url.addresses
     ]
-    arguments = _connection_arguments(settings) | _tcp(settings, None)
+    arguments = _connection_arguments(settings, name) | _tcp(settings, None)
     tls = settings.redis_url.tls
     arguments["connection_class"] = _SentinelTlsConnection if tls else SentinelManagedConnection
-    is_master = settings.redis_read_from == "master"
     pool: SentinelPool = SentinelPool(  # type: ignore[no-untyped-call]
         settings.redis_url.master, Sentinels(sentinels), is_master=is_master, **arguments
     )
     return pool
 
 
-def _cluster_node(settings: Settings) -> Callable[[Address], redis.asyncio.Redis]:
+def _cluster_node(
+    settings: Settings, name: str, *, read_only: bool
+) -> Callable[[Address], redis.asyncio.Redis]:
     """How to talk to a node of a cluster."""
-    arguments = _connection_arguments(settings)
-    if settings.redis_read_from == "replica":
-        arguments["redis_connect_func"] = partial(_greet, read_only=True)
+    arguments = _connection_arguments(settings, name)
+    arguments["redis_connect_func"] = partial(_greet, name=name, read_only=read_only)
     # One context for all nodes.
     tcp = _tcp(settings, None)
 
@@ -235,11 +236,11 @@ def _cluster_node(settings: Settings) -> Callable[[Address], redis.asyncio.Redis
     return client
 
 
-def _connection_arguments(settings: Settings) -> dict[str, Any]:
+def _connection_arguments(settings: Settings, name: str) -> dict[str, Any]:
     return {
         **_common_arguments(settings),
         "db": _database(settings),
-        "redis_connect_func": _greet,
+        "redis_connect_func": partial(_greet, name=name),
         **_credentials(settings),
     }
 
@@ -312,7 +313,7 @@ async def _sign_in(connection: AbstractConnection) -> None:
     await connection.on_connect()
 
 
-async def _greet(connection: AbstractConnection, *, read_only: bool = False) -> None:
+async def _greet(connection: AbstractConnection, *, name: str, read_only: bool = False) -> None:
     """Signs in, selects the database and, where the ACL allows it, names the client.
 
     A replica in a cluster answers only those who say READONLY; a master does not mind.
@@ -321,7 +322,7 @@ async def _greet(connection: AbstractConnection, *, read_only: bool = False) -> 
     if read_only:
         await connection.send_command("READONLY", check_health=False)
         await connection.read_response()
-    await connection.send_command("CLIENT", "SETNAME", CLIENT_NAME, check_health=False)
+    await connection.send_command("CLIENT", "SETNAME", name, check_health=False)
     try:
         await connection.read_response()
     except ResponseError:

@@ -16,6 +16,9 @@ LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING,
 #: What every LogRecord has; anything else came with `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
+#: Characters of a value; whoever names a queue is not to write the log.
+MAX_CHARACTERS = 8192
+
 KEYS = ("ts", "level", "logger", "event")
 
 
@@ -71,4 +74,6 @@ def _value(value: Any) -> Any:
     if value is None or isinstance(value, int) or (isinstance(value, float) and math.isfinite(value)):
         return value  # JSON has no word for infinity
     # The renderers escape line breaks, so a value cannot begin a line, nor move the cursor of who reads it.
-    return clean(str(value))
+    text = clean(str(value))
+    cut = len(text) - MAX_CHARACTERS
+    return text if cut <= 0 else f"{text[:MAX_CHARACTERS]}… ({cut} more characters)"

@@ -30,6 +30,11 @@ GAUGE_FUNCTIONS = {"deriv", "changes"}
 NOT_SHOWN = {
     "asynq_queue_capacity": "the utilisation is drawn instead",
     "asynq_exporter_scan_duration_seconds": "scrape_duration_seconds is what Prometheus waits for",
+    # Shown once the demo's workers serve them.
+    **dict.fromkeys(
+        ("asynq_task_duration_seconds", "asynq_task_wait_seconds", "asynq_task_attempts_total"),
+        "only workers that share them have them",
+    ),
     "asynq_exporter_collector_last_success_timestamp_seconds": "the collectors' success is drawn instead",
 }
 

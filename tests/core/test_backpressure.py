@@ -166,7 +166,7 @@ async def test_each_change_is_one_line(
     redis_client: AsyncRedis, redis_sync: Redis, clock: FixedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
     """At 70 % and 90 % on the way up, clearly below on the way down, whichever client comes upon it."""
-    caplog.set_level(logging.INFO)
+    caplog.set_level(logging.WARNING)
     clients = [admitting(redis_client, clock) for _ in range(2)]
     for size in [69, 70, 71, 89, 90, 90, 89, 88, 90, 86, 84, 70, 66, 64, 10]:
         for client in clients:

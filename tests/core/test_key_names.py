@@ -11,7 +11,9 @@ from asynq_exporter.core import keys
 
 PACKAGE = Path(asynq_exporter.__file__).parent
 KEYS_MODULE = Path(keys.__file__)
-SPELLED = re.compile(r"asynq:(?:\{|queues|servers|workers|schedulers|scheduler_history|cancel|sema)")
+SPELLED = re.compile(
+    r"asynq:(?:\{|queues|servers|workers|schedulers|scheduler_history|cancel|sema|worker_control|task_timings)"
+)
 
 
 def spelled_keys(path: Path) -> list[str]:
@@ -83,6 +85,7 @@ def test_search_finds_what_it_looks_for() -> None:
         (keys.workers_of("asynq:servers:{h:1:s}"), "asynq:workers:{h:1:s}"),
         (keys.scheduler_entries("h:1:u"), "asynq:schedulers:{h:1:u}"),
         (keys.scheduler_history("e"), "asynq:scheduler_history:e"),
+        (keys.task_timings_sent("s"), "asynq:task_timings:{sums}:s"),
     ],
 )
 def test_key_is_that_of_the_document(key: str, spelled: str) -> None:

@@ -47,7 +47,7 @@ def test_script_of_its_own_for_every_operation() -> None:
         *("list_tasks", "scan_tasks", "read_task", "read_workers"),
         *("run_task", "archive_task", "delete_task", "update_payload"),
         *("run_many", "archive_many", "delete_many", "trim_archive", "delete_queue"),
-        *("swap_field", "create_if_room", "queue_size"),
+        *("swap_field", "create_if_room", "queue_size", "add_timings"),
     }
 
 

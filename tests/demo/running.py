@@ -11,10 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from tests.conftest import WAIT_SECONDS, free_port, wait_until
+from tests.conftest import free_port, wait_until
 from tests.interop.exposition import Scrape, scrape
 
-STOP_SECONDS = 20.0
+#: A dozen demos start at once, on what others leave of a small machine.
+PATIENCE_SECONDS = 300.0
+STOP_SECONDS = 60.0
 
 
 @dataclass
@@ -50,12 +52,12 @@ class Demo:
 
     def wait_ready(self) -> Self:
         """Waits until it serves and its last scan succeeded."""
-        wait_until(lambda: self._answers("/-/ready"), what="the demo is ready")
+        wait_until(lambda: self._answers("/-/ready"), what="the demo is ready", seconds=PATIENCE_SECONDS)
         return self
 
     def wait_serving(self) -> Self:
         """Waits until it serves, whatever its Redis does."""
-        wait_until(lambda: self._answers("/-/healthy"), what="the demo serves")
+        wait_until(lambda: self._answers("/-/healthy"), what="the demo serves", seconds=PATIENCE_SECONDS)
         return self
 
     def scrape(self) -> Scrape:
@@ -64,14 +66,21 @@ class Demo:
 
     def page(self, path: str) -> str:
         """One of its pages."""
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE_SECONDS) as answer:
             return str(answer.read().decode())
 
-    def wait_for(
-        self, condition: Callable[[Scrape], bool], *, what: str, seconds: float = WAIT_SECONDS
-    ) -> None:
+    def wait_for(self, condition: Callable[[Scrape], bool], *, what: str) -> None:
         """Waits until its metrics are so."""
-        wait_until(lambda: condition(self.scrape()), what=what, seconds=seconds)
+
+        def holds() -> bool:
+            assert self.process.poll() is None, f"the demo ended: {self.err.read_text()}"
+            return condition(self.scrape())
+
+        wait_until(holds, what=what, seconds=PATIENCE_SECONDS)
+
+    def wait_said(self, text: str, *, where: Path) -> None:
+        """Waits until it wrote something, to its `out` or `err`."""
+        wait_until(lambda: text in where.read_text(), what=f"it says {text!r}", seconds=PATIENCE_SECONDS)
 
     def toggle(self) -> None:
         """Ends the incident, or begins it anew."""

@@ -11,6 +11,7 @@ import redis
 
 from tests.conftest import free_port, wait_until
 from tests.demo.conftest import StartDemo
+from tests.demo.running import PATIENCE_SECONDS, STOP_SECONDS
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
@@ -25,15 +26,25 @@ def test_signal_ends_it_cleanly(number: signal.Signals, start_demo: StartDemo) -
     demo.stop(number)
 
 
+def test_tasks_of_the_workload_do_not_fill_the_log(start_demo: StartDemo) -> None:
+    """The exporter's own lines are still seen; the others whoever wants them."""
+    demo = start_demo().wait_ready()
+    demo.wait_for(lambda page: page.value("asynq_pending_tasks", queue="default") > 0, what="tasks come")
+    demo.stop()
+
+    assert "Redis answers" in demo.err.read_text()
+    assert "Task enqueued" not in demo.err.read_text()
+
+
 @linux
 def test_signal_while_it_starts_ends_it_cleanly(start_demo: StartDemo) -> None:
     """Whoever changes his mind at once is no exception."""
     demo = start_demo()
-    wait_until(demo.redis_processes, what="its Redis runs")
+    wait_until(demo.redis_processes, what="its Redis runs", seconds=PATIENCE_SECONDS)
 
     demo.process.terminate()
 
-    assert demo.process.wait(20) == 0
+    assert demo.process.wait(STOP_SECONDS) == 0
     assert demo.redis_processes() == []
     assert list(demo.folder.iterdir()) == []
     assert "Traceback" not in demo.err.read_text()
@@ -48,7 +59,7 @@ def test_dead_redis_is_no_end(start_demo: StartDemo) -> None:
     os.kill(number, signal.SIGKILL)
 
     demo.wait_for(lambda page: page.value("asynq_up") == 0, what="the exporter sees it")
-    wait_until(lambda: "not by us" in demo.out.read_text(), what="the demo tells of it")
+    demo.wait_said("not by us", where=demo.out)
     demo.stop()
 
 
@@ -70,7 +81,7 @@ def test_killed_demo_takes_its_redis_along(start_demo: StartDemo) -> None:
 
     demo.process.kill()
 
-    wait_until(lambda: not demo.redis_processes(), what="its Redis has ended")
+    wait_until(lambda: not demo.redis_processes(), what="its Redis has ended", seconds=PATIENCE_SECONDS)
 
 
 def test_users_redis_is_left_alone(start_demo: StartDemo) -> None:
@@ -88,7 +99,7 @@ def test_other_telemetry_path_is_told(start_demo: StartDemo) -> None:
     """The banner follows the options of the server."""
     demo = start_demo("--web.telemetry-path", "/m").wait_ready()
 
-    wait_until(lambda: "metrics_path: /m" in demo.out.read_text(), what="the banner is complete")
+    demo.wait_said("metrics_path: /m", where=demo.out)
     assert "asynq_up 1" in demo.page("/m")
 
 
@@ -98,7 +109,7 @@ def test_port_in_use_is_one_line(start_demo: StartDemo) -> None:
 
     second = start_demo(f"--web.listen-address={first.url.removeprefix('http://')}")
 
-    assert second.process.wait(20) == 1
+    assert second.process.wait(STOP_SECONDS) == 1
     *log, line = second.err.read_text().splitlines()
     assert "cannot listen" in line
     assert all("level=info" in entry for entry in log)
@@ -109,7 +120,9 @@ def test_unknown_scenario_is_one_line(tmp_path: Path) -> None:
     """The sentence names those that exist."""
     command = [sys.executable, "-m", "asynq_exporter", "demo", "--scenario", "flood"]
 
-    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=30, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, cwd=tmp_path, timeout=PATIENCE_SECONDS, check=False
+    )
 
     assert done.returncode == 2
     (line,) = done.stderr.splitlines()
@@ -134,7 +147,7 @@ def test_missing_redis_is_one_line(start_demo: StartDemo, tmp_path: Path) -> Non
 
     demo = start_demo(environment={"PATH": "", "PYTHONPATH": str(tmp_path)})
 
-    assert demo.process.wait(20) == 1
+    assert demo.process.wait(STOP_SECONDS) == 1
     (line,) = demo.err.read_text().splitlines()
     assert "pip install 'asynq-exporter[demo]'" in line
     assert list(demo.folder.iterdir()) == []
@@ -144,5 +157,5 @@ def test_port_zero_is_told(start_demo: StartDemo) -> None:
     """A port chosen by the system stands in the banner."""
     demo = start_demo(f"--web.listen-address=127.0.0.1:{free_port()}", "--web.listen-address=localhost:0")
 
-    wait_until(lambda: "Stop " in demo.out.read_text(), what="the banner is complete")
+    demo.wait_said("Stop ", where=demo.out)
     assert ":0/" not in demo.out.read_text()

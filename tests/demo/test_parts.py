@@ -1,7 +1,9 @@
 """What the parts of the demo decide, without a Redis."""
 
 import asyncio
+from collections.abc import Mapping
 from random import Random
+from typing import cast
 
 import pytest
 from redis.asyncio import Redis
@@ -9,13 +11,25 @@ from redis.asyncio import Redis
 from asynq_exporter.core import messages
 from asynq_exporter.core.breakers import Breakers
 from asynq_exporter.core.catalog import document
+from asynq_exporter.core.client import Client, Task
+from asynq_exporter.core.clock import SystemClock
+from asynq_exporter.core.errors import CircuitOpenError
 from asynq_exporter.core.policies.breaker import BreakerState
-from asynq_exporter.demo import breakers, jobs
+from asynq_exporter.core.worker import Attempt, ServerConfig
+from asynq_exporter.core.worker.attempt import ResultWriter
+from asynq_exporter.demo import handlers, jobs, services, workers
+from asynq_exporter.demo.handlers import JobFailedError
 from asynq_exporter.demo.program import demo_settings, run
-from asynq_exporter.demo.routine import every, side_by_side
-from asynq_exporter.demo.scenarios import GOOD_DAY
-from asynq_exporter.demo.scheduler import Period
+from asynq_exporter.demo.routine import every, side_by_side, to_the_end
+from asynq_exporter.demo.scenarios import GOOD_DAY, Conditions, Stage
+from asynq_exporter.demo.services import ServiceDownError
 from asynq_exporter.settings import Settings, StartupError, resolve
+
+
+def attempt_at(task_type: str, *, headers: Mapping[str, str] | None = None) -> Attempt:
+    """An attempt at a task that no server took."""
+    message = messages.make_task(task_type, task_id="t", queue="default", headers=headers or {})
+    return Attempt(message, deadline_ns=0, clock=SystemClock(), results=cast("ResultWriter", None))
 
 
 @pytest.mark.parametrize(
@@ -23,47 +37,92 @@ from asynq_exporter.settings import Settings, StartupError, resolve
 )
 def test_dependency_has_its_bad_seconds(elapsed: float, down: bool) -> None:
     """Long enough to open its breaker, over before that tries again; and in every cycle."""
-    (platform,) = [one for one in breakers.DEPENDENCIES if one.name == "video platform"]
+    platform = services.DEPENDENCIES["task:process"]
 
     assert down is platform.is_down(elapsed, platform_down=False)
     assert platform.is_down(elapsed, platform_down=True)
+    assert not services.DEPENDENCIES["payment:callback"].is_down(elapsed, platform_down=True)
 
 
-async def test_breaker_of_a_dependency_opens(redis_client: Redis) -> None:
-    """Calls that fail open the breaker that the exporter shows."""
-    shared = Breakers(redis_client)
-    for _ in range(6):
-        await breakers.call(shared, breakers.DEPENDENCIES[0], down=True)
+async def test_breaker_guards_what_a_task_calls(redis_client: Redis) -> None:
+    """Five calls that fail open the breaker, the sixth is not made; no task fails for it, and others work."""
+    stage, breakers, worked = Stage(Conditions(platform_down=True)), Breakers(redis_client), []
 
-    assert (await shared.get("service", "service_1")).state is BreakerState.OPEN
+    async def handler(attempt: Attempt) -> None:
+        worked.append(attempt.type)
+
+    handle = services.called_first(breakers, stage)(handler)
+    for error in [ServiceDownError] * 5 + [CircuitOpenError]:
+        with pytest.raises(error) as caught:
+            await handle(attempt_at("task:process"))
+        assert not handlers.is_failure(caught.value)
+    await handle(attempt_at("email:send"))
+
+    assert (await breakers.get("platform", "video platform")).state is BreakerState.OPEN
+    assert worked == ["email:send"]
 
 
-@pytest.mark.parametrize(
-    ("now", "expected"), [(0, 6 * 3600), (6 * 3600, 30 * 3600), (6 * 3600 - 1, 6 * 3600)]
-)
-def test_period_runs_at_its_offset(now: int, expected: int) -> None:
-    """A daily task at six runs at six, and next the day after."""
-    daily = Period(spec="0 6 * * *", kind="report:daily", every_seconds=86_400, offset_seconds=6 * 3600)
+async def test_handlers_fail_as_the_conditions_say(redis_client: Redis) -> None:
+    """Always, never, and always for a doomed task."""
+    stage = Stage(Conditions(failures=1.0, durations=0.0))
+    mux = handlers.make_mux(Client(redis_client), Breakers(redis_client), stage, Random(1))
 
-    assert daily.next_after(now) == expected
+    with pytest.raises(JobFailedError):
+        await mux(attempt_at("cache:warm"))
+    stage.change(Conditions(failures=0.0, durations=0.0))
+    await mux(attempt_at("cache:warm"))
+    with pytest.raises(JobFailedError) as caught:
+        await mux(attempt_at("cache:warm", headers={jobs.DOOMED: "yes"}))
+    assert handlers.is_failure(caught.value)
 
 
-def test_backoff_doubles_up_to_its_limit() -> None:
-    """The waiting times of guide 1.4."""
-    assert [jobs.backoff(n, (3.0, 15.0)) for n in range(5)] == [3, 6, 12, 15, 15]
-    assert jobs.backoff(10_000, (3.0, 15.0)) == 15
+def test_retries_follow_the_policies() -> None:
+    """The waiting times of guide 1.4, also for tasks of strangers; longer where the conditions say so."""
+    stage = Stage()
+    delay = workers.server_config(stage, Random(1), number=0).retry_delay
+
+    def delays(task_type: str) -> list[float]:
+        return [delay(retried, JobFailedError(), Task(task_type)) for retried in range(4)]
+
+    assert delays("email:send") == [3, 6, 12, 15]
+    assert delays("webhook:deliver") == [5, 10, 20, 20]
+    assert delays("video:transcode") == delays("mine") == [10, 20, 30, 30]
+    stage.change(Conditions(patience=2.0))
+    assert delays("email:send") == [6, 12, 24, 30]
+
+
+def test_conditions_configure_a_process() -> None:
+    """No forwarder, no recoverer, no polling where the conditions want none."""
+
+    def config(now: Conditions) -> ServerConfig:
+        return workers.server_config(Stage(now), Random(1), number=2)
+
+    assert config(Conditions()).polling
+    assert config(Conditions()).host == "app-server-2"
+    assert not config(Conditions(fetching=False)).polling
+    assert config(Conditions(forwarding=False)).forward_seconds == workers.NEVER_SECONDS
+    assert config(Conditions(recovering=False)).recover_grace_seconds == workers.NEVER_SECONDS
 
 
 def test_next_poll_counts_up() -> None:
     """The IDs of guide 1.5: `job:{id}:0`, then `:1`; somebody else's ID has no next."""
-    message = messages.make_task("task:process", task_id="job:task_a:0", queue="scheduled", max_retry=120)
-    answers = [jobs.next_poll(message, Random(seed)) for seed in range(20)]
-    polls = [answer for answer in answers if answer]
+    task = Task("task:process")
+    answers = [jobs.next_poll(task, "job:task_a:0", Random(seed)) for seed in range(20)]
+    polls = [options for answer in answers if answer for options in answer[1:]]
 
-    assert {options["task_id"] for _, options in polls} == {"job:task_a:1"}
+    assert {options["task_id"] for options in polls} == {"job:task_a:1"}
+    assert {options["process_in_seconds"] for options in polls} == {3.0}
     assert len(polls) < len(answers)
-    foreign = messages.make_task("task:process", task_id="mine", queue="scheduled")
-    assert all(jobs.next_poll(foreign, Random(seed)) is None for seed in range(20))
+    assert all(jobs.next_poll(task, "mine", Random(seed)) is None for seed in range(20))
+
+
+async def test_digest_takes_whatever_there_is() -> None:
+    """A visitor's task in a group is no obstacle."""
+    task, _ = await jobs.digest(
+        "customer:1", [Task("notification:add", b'{"text":"x"}'), Task("mine", b"\xff")]
+    )
+
+    assert task.type == "notification:digest"
 
 
 @pytest.mark.parametrize("kind", jobs.KINDS.values(), ids=jobs.KINDS.keys())
@@ -124,6 +183,28 @@ async def test_side_by_side_ends_all_when_one_fails() -> None:
     assert ended.is_set()
 
 
+async def test_side_by_side_leaves_nobody_behind() -> None:
+    """Cancelled again and again, it waits for those that take their time to end."""
+    go_on, ended = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            await to_the_end(go_on.wait())
+            ended.set()
+
+    task = asyncio.create_task(side_by_side([slow()]))
+    for _ in range(5):
+        await asyncio.sleep(0)
+        task.cancel()
+    go_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
 async def test_every_goes_on_after_errors_of_redis() -> None:
     """What Redis does to a routine does not end it."""
     turns = 0
@@ -137,3 +218,22 @@ async def test_every_goes_on_after_errors_of_redis() -> None:
 
     with pytest.raises(RuntimeError, match="enough"):
         await every(0, action)
+
+
+async def test_to_the_end_is_not_interrupted() -> None:
+    """However often it is cancelled; the cancellation is not lost."""
+    go_on, ended = asyncio.Event(), asyncio.Event()
+
+    async def action() -> None:
+        await go_on.wait()
+        ended.set()
+
+    task = asyncio.create_task(to_the_end(action()))
+    for _ in range(3):
+        await asyncio.sleep(0)
+        task.cancel()
+    go_on.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()

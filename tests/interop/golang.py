@@ -97,6 +97,17 @@ class Go:
             finally:
                 process.send_signal(signal.SIGTERM)
 
+    @contextmanager
+    def measured(self, redis: RedisServer, *flags: str) -> Iterator[str]:
+        """A real server with the documented middleware; yields the URL of its metrics."""
+        argv = self._argv("measured", redis, *flags)
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+            try:
+                yield f"http://{_first_line(process.stdout)}/metrics"
+                LiveProcess(process=process).end()
+            finally:
+                process.kill()
+
     def _argv(self, command: str, redis: RedisServer, *flags: str) -> list[str]:
         return [str(self.binary), command, "-redis", f"127.0.0.1:{redis.port}", *flags]
 

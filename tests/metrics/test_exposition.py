@@ -7,12 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from asynq_exporter.metrics.exposition import MAX_SINGLE_HEADS, Format, Printer, number
-from asynq_exporter.metrics.family import Block, Family, Metric, column, counter, gauge, single
+from asynq_exporter.metrics.family import (
+    Block,
+    Family,
+    Metric,
+    buckets,
+    column,
+    counter,
+    gauge,
+    histogram,
+    single,
+)
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.one_of(
@@ -79,6 +89,45 @@ def test_prints_like_prometheus_client(format_: Format, first: list[Family], sec
 
     for some in (first, second, second):
         assert printed_by_prometheus_client(some, format_) == printer.print(some)
+
+
+class Histograms:
+    """One family of histograms for prometheus_client."""
+
+    def __init__(self, found: dict[str, list[int]], total: float) -> None:
+        self._found = found
+        self._total = total
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """The family, with the buckets added up."""
+        made = HistogramMetricFamily("h_seconds", "Sizes.", labels=["type"])
+        for name, counts in self._found.items():
+            sums = [sum(counts[: i + 1]) for i in range(len(counts))]
+            bounds = ["0.005", "1.0", "1800.0", "+Inf"]
+            rows = list(zip(bounds, sums, strict=True))
+            made.add_metric([name], rows, self._total)
+        yield made
+
+
+@pytest.mark.parametrize("format_", Format)
+@given(
+    found=st.dictionaries(
+        TEXT, st.lists(st.integers(0, 2**40), min_size=4, max_size=4), min_size=1, max_size=3
+    ),
+    total=st.floats(0, 1e12),
+)
+@settings(max_examples=50, deadline=None)
+def test_histogram_is_printed_like_prometheus_client(
+    format_: Format, found: dict[str, list[int]], total: float
+) -> None:
+    """Buckets with what is below them, count and sum; the same bytes."""
+    registry = CollectorRegistry()
+    registry.register(Histograms(found, total))
+    generate = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
+    blocks = [b for n, c in found.items() for b in buckets((("type", n),), (0.005, 1, 1800), c, total)]
+    ours = Printer(format_).print([Family(histogram("h_seconds", "Sizes.", "type"), tuple(blocks))])
+
+    assert generate(registry).decode().removesuffix("# EOF\n") == ours
 
 
 @given(

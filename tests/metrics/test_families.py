@@ -8,12 +8,16 @@ import pytest
 
 from asynq_exporter import metrics
 from asynq_exporter.core import catalog
-from asynq_exporter.metrics import exporter, reference
+from asynq_exporter.core.timings import Histogram, TaskTimings
+from asynq_exporter.metrics import exporter, reference, worker_process
+from asynq_exporter.metrics.exposition import Format, Printer
+from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.snapshot import (
     Breaker,
     Part,
     Queues,
     RedisInfo,
+    Samples,
     SchedulerEntry,
     Selection,
     Server,
@@ -81,6 +85,9 @@ PROMISED = {
         frozenset[str](),
     ),
     "asynq_worker_servers": {"status"},
+    "asynq_task_duration_seconds": {"type"},
+    "asynq_task_wait_seconds": {"type"},
+    "asynq_task_attempts_total": {"type", "outcome"},
     "asynq_health_check": {"check"},
     "asynq_backpressure_state": {"state"},
     "asynq_circuit_breaker_state": {"scope", "name", "state"},
@@ -137,7 +144,8 @@ def test_promised_metric_is_declared(name: str, labels: set[str]) -> None:
     (metric,) = [metric for metric in metrics.METRICS if metric.name == name]
 
     assert labels == set(metric.labels)
-    assert ("counter" if name.endswith("_total") else "gauge") == metric.kind
+    kinds = {"counter"} if name.endswith("_total") else {"gauge", "histogram"}
+    assert metric.kind in kinds
 
 
 def test_page_is_generated() -> None:
@@ -207,6 +215,46 @@ def test_workers_by_status_and_slots() -> None:
     assert (1, 1, 1, 0) == tuple(
         shown["asynq_worker_servers", (status,)] for status in ("active", "closed", "other", "new")
     )
+
+
+def test_task_timings_are_two_histograms_and_a_counter() -> None:
+    """Buckets hold all that is below them; outcomes are apart; without shared timings there is no sample."""
+    duration = Histogram(counts=(1, 2, *[0] * 13, 4), sum_seconds=7.5)
+    found = TaskTimings(
+        duration=duration, wait=Histogram(counts=(0,) * 16, sum_seconds=0.0), succeeded=5, failed=2
+    )
+    given = snapshot(samples=Samples(task_timings={"t": found}))
+    page = Printer(Format.PROMETHEUS).print(metrics.collect(given))
+
+    for line in (
+        'asynq_task_duration_seconds_bucket{le="0.005",type="t"} 1.0',
+        'asynq_task_duration_seconds_bucket{le="1800.0",type="t"} 3.0',
+        'asynq_task_duration_seconds_bucket{le="+Inf",type="t"} 7.0',
+        'asynq_task_duration_seconds_count{type="t"} 7.0',
+        'asynq_task_duration_seconds_sum{type="t"} 7.5',
+        'asynq_task_wait_seconds_count{type="t"} 0.0',
+        'asynq_task_attempts_total{outcome="succeeded",type="t"} 5.0',
+        'asynq_task_attempts_total{outcome="failed",type="t"} 2.0',
+        "# TYPE asynq_task_wait_seconds histogram",
+    ):
+        assert f"{line}\n" in page
+    assert "asynq_task" not in Printer(Format.PROMETHEUS).print(metrics.collect(snapshot()))
+
+
+def test_worker_process_shows_itself() -> None:
+    """Under names that no metric of all workers has."""
+    process = WorkerProcess(slots=4, active=2, status="stopped", timings={})
+    page = Printer(Format.PROMETHEUS).print(worker_process.collect(process))
+
+    for line in (
+        "slots 4.0",
+        "active_tasks 2.0",
+        'status{status="stopped"} 1.0',
+        'status{status="active"} 0.0',
+    ):
+        assert f"asynq_worker_process_{line}\n" in page
+    names = [metric.name for metric in (*metrics.METRICS, *worker_process.METRICS)]
+    assert len(names) == len(set(names))
 
 
 def test_unreadable_workers_are_not_zero_workers() -> None:

@@ -5,17 +5,16 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 
+_TEXT = (ROOT / "docs/redis-acl.md").read_text("utf-8")
+
 #: The rules of the read-only user.
-(READ_ONLY_RULES,) = re.findall(
-    r"^ACL SETUSER exporter on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
-)
+(READ_ONLY_RULES,) = re.findall(r"^ACL SETUSER exporter on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
 
 #: What it needs besides in a cluster.
-(CLUSTER_RULES,) = re.findall(
-    r"^ACL SETUSER exporter (\+cluster.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
-)
+(CLUSTER_RULES,) = re.findall(r"^ACL SETUSER exporter (\+cluster.+)$", _TEXT, re.MULTILINE)
 
 #: The user at a Sentinel.
-(SENTINEL_RULES,) = re.findall(
-    r"^ACL SETUSER scout on >PASSWORD (.+)$", (ROOT / "docs/redis-acl.md").read_text("utf-8"), re.MULTILINE
-)
+(SENTINEL_RULES,) = re.findall(r"^ACL SETUSER scout on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
+
+#: Those of a worker.
+(WORKER_RULES,) = re.findall(r"^ACL SETUSER worker on >PASSWORD (.+)$", _TEXT, re.MULTILINE)

@@ -172,3 +172,39 @@ async def test_reader_keeps_its_pace(redis_client: "redis.asyncio.Redis") -> Non
     assert len(replies) == 100
     assert loop.time() - started >= 0.19
     await reader.close()
+
+
+ROW = " ".join(["3", "1", "2500000", "4", *["0"] * 15, "1000000", "2", *["0"] * 15])
+
+
+async def test_task_timings_are_read_in_one_command(redis_sync: "redis.Redis", collected: Collected) -> None:
+    """The sums by type; a field that is none costs itself alone, and is named."""
+    redis_sync.hset(keys.TASK_TIMINGS, mapping={"a": ROW, "b": "hello", b"\xff": ROW})
+    redis_sync.config_resetstat()
+    snapshot = await collected.snapshot()
+
+    found = snapshot.samples.task_timings
+    assert {"a", "\\xff"} == set(found)
+    assert (3, 1, 2.5, 1.0) == (
+        found["a"].succeeded,
+        found["a"].failed,
+        found["a"].duration.sum_seconds,
+        found["a"].wait.sum_seconds,
+    )
+    part = snapshot.parts["task_timings"]
+    assert not part.success
+    assert "field 'b'" in part.error
+    # The breakers of the two scans, and ours.
+    assert 3 == redis_sync.info("commandstats")["cmdstat_hscan"]["calls"]
+
+
+async def test_task_timings_of_another_type_are_an_error(
+    redis_sync: "redis.Redis", collected: Collected
+) -> None:
+    """Of this collector alone."""
+    redis_sync.set(keys.TASK_TIMINGS, "x")
+    snapshot = await collected.snapshot()
+
+    assert {} == snapshot.samples.task_timings
+    assert "WRONGTYPE" in snapshot.parts["task_timings"].error
+    assert snapshot.parts["types"].success

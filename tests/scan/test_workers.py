@@ -156,13 +156,15 @@ async def test_breakers_are_read_from_their_hash(redis_sync: "redis.Redis", scan
     ]
 
 
-async def test_bad_breakers_cost_themselves(redis_sync: "redis.Redis", scan: Scan) -> None:
-    """A field that is no breaker is named, and nothing else suffers."""
-    redis_sync.hset(keys.CIRCUIT_BREAKERS, "nonsense", "")
+@pytest.mark.parametrize("field", ["nonsense", "queue:nonsense" + "x" * 10_000], ids=["shape", "length"])
+async def test_bad_breakers_cost_themselves(redis_sync: "redis.Redis", scan: Scan, field: str) -> None:
+    """A field that is no breaker is named in short, and nothing else suffers."""
+    redis_sync.hset(keys.CIRCUIT_BREAKERS, field, "CLOSED" if ":" in field else "")
 
     snapshot = await scan()
 
     assert "nonsense" in snapshot.parts["breakers"].error
+    assert len(snapshot.parts["breakers"].error) < 200
     assert snapshot.parts["queues"].success
 
 

@@ -22,6 +22,20 @@ def test_defaults_are_those_of_a_prometheus_exporter() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("variable", "field", "default"),
+    [
+        ("ASYNQ_POLLING_ENABLED", "polling_enabled", True),
+        ("ASYNQ_CONCURRENCY", "concurrency", 10),
+        ("ASYNQ_REDIS_DB", "redis_db", None),
+    ],
+)
+def test_variable_is_that_of_the_guide(variable: str, field: str, default: object) -> None:
+    """Section 6.1, name and default; the URL's database is 0 unless it says otherwise."""
+    assert variable == OPTIONS[field].environment
+    assert default == getattr(Settings(), field)
+
+
 def test_flag_beats_environment_beats_file_beats_default() -> None:
     """The strongest origin wins, and is told."""
     flags = {"queues.max": ["1"]}
@@ -94,6 +108,10 @@ def test_repeatable_options_take_several() -> None:
         ("scan.timeout", "1h30"),
         ("log.level", "loud"),
         ("collector.memory", "maybe"),
+        ("concurrency", "0"),
+        ("polling.enabled", "sometimes"),
+        ("retry.policy", "never"),
+        ("shutdown.timeout", "8"),
     ],
 )
 def test_bad_value_is_named_with_its_option(flag: str, text: str) -> None:
@@ -117,6 +135,7 @@ def test_bad_value_is_named_with_its_option(flag: str, text: str) -> None:
         ({"redis.read-from": ["replica"]}, "needs Sentinel or a cluster"),
         ({"redis.url": ["redis-cluster://h"], "redis.db": ["1"]}, "--redis.db: a cluster has only"),
         ({"redis.url": ["redis-cluster://h/1"]}, "--redis.url: a cluster has only"),
+        ({"worker.listen-address": [":1", ":1"]}, "twice"),
     ],
 )
 def test_options_that_do_not_go_together(flags: dict[str, list[str]], words: str) -> None:

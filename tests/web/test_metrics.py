@@ -6,13 +6,21 @@ import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 from prometheus_client import Metric
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as openmetrics_families
 from prometheus_client.parser import text_string_to_metric_families as text_families
 
 from asynq_exporter.core import keys
 from asynq_exporter.metrics.exposition import Format
-from asynq_exporter.web.metrics import accepts_gzip, negotiate
+from asynq_exporter.settings import resolve
+from asynq_exporter.web.metrics import (
+    MAX_TIMEOUT_SECONDS,
+    TIMEOUT_HEADER,
+    accepts_gzip,
+    deadline,
+    negotiate,
+)
 from tests.conftest import RedisServer, need_tool
 from tests.web.conftest import Serve, Site
 
@@ -143,6 +151,23 @@ async def test_redis_away_hung_and_back(own_redis: RedisServer, serve: Serve) ->
         assert "asynq_exporter_build_info" in answer.text
     assert (503, 200) == (ready.status, alive.status)
     assert "Redis does not answer" in ready.text
+
+
+async def test_stranger_in_a_hurry_fails_no_scrape(own_redis: RedisServer, serve: Serve) -> None:
+    """Nor does one who has all the time in the world keep a scan under way for ever."""
+    settings = resolve().settings
+    eternal = make_mocked_request("GET", "/metrics", headers={TIMEOUT_HEADER: "1e300"})
+
+    assert deadline(eternal, settings) <= MAX_TIMEOUT_SECONDS
+    async with serve(own_redis) as site:
+        own_redis.hang()
+        stranger = asyncio.create_task(site.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="0.001"))
+        await asyncio.sleep(0)
+        patient = asyncio.create_task(site.get("/metrics", X_Prometheus_Scrape_Timeout_Seconds="30"))
+        assert 0 == (await stranger).sample("asynq_up")
+        own_redis.resume()
+
+        assert 1 == (await patient).sample("asynq_up")
 
 
 async def test_redis_absent_at_start(own_redis: RedisServer, serve: Serve) -> None:

@@ -46,6 +46,18 @@ async def test_page_says_that_redis_is_away(own_redis: RedisServer, serve: Serve
     assert f"127.0.0.1:{own_redis.port}" in answer.text
 
 
+async def test_endless_names_do_not_fill_the_page(site: Site, redis_sync: "redis.Redis") -> None:
+    """A queue name of a megabyte costs nobody anything, and shows as a queue that was left out."""
+    redis_sync.sadd(keys.QUEUES, "x" * 1_000_000, "fine")
+
+    status, metrics = await site.get("/"), await site.get("/metrics")
+
+    assert "fine" in status.text
+    for answer in (status, metrics):
+        assert "xxx" not in answer.text
+    assert 1 == metrics.sample('asynq_exporter_queues{result="cut"}')
+
+
 async def test_hostile_names_are_only_text(site: Site, redis_sync: "redis.Redis") -> None:
     """A queue name cannot become markup, and the page runs no script at all."""
     redis_sync.sadd(keys.QUEUES, "<script>alert(1)</script>", b"\xff<b>")

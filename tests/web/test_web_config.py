@@ -3,8 +3,10 @@
 import asyncio
 import base64
 import os
+import re
 import ssl
 import threading
+import warnings
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -174,6 +176,15 @@ async def test_users_change_with_the_file(tmp_path: Path) -> None:
         assert 401 == await page.status(user="otto:wrong")
 
 
+@pytest.mark.parametrize("text", ["", "basic_auth_users: {}\n", "http_server_config: {http2: true}\n"])
+async def test_emptied_file_lets_nobody_in(tmp_path: Path, text: str) -> None:
+    """An editor empties a file before it fills it: in between the users that there were count."""
+    async with guarded(tmp_path, USERS) as page:
+        page.rewrite(text)
+
+        assert (401, 200) == (await page.status(), await page.status(user="anna:secret"))
+
+
 async def test_headers_are_sent(tmp_path: Path) -> None:
     """Configured headers come with every answer, that of a missing page too."""
     text = "http_server_config:\n  headers:\n    Strict-Transport-Security: max-age=60\n"
@@ -321,6 +332,43 @@ def test_full_file_of_the_toolkit_is_understood(tls_files: Path) -> None:
     assert tls is not None
     old = {each["name"] for each in tls.context.get_ciphers() if each["protocol"] != "TLSv1.3"}
     assert {openssl_name(SUITE)} == old
+
+
+def test_defaults_of_tls_are_safe(tls_files: Path) -> None:
+    """TLS 1.2 and newer, forward secrecy and authenticated encryption only, the server's choice."""
+    (tls_files / "web.yml").write_text(TLS)
+    tls = WebGuard(tls_files / "web.yml").tls
+    assert tls is not None
+    context = tls.context
+
+    assert ssl.TLSVersion.TLSv1_2 == context.minimum_version
+    assert context.options & ssl.OP_CIPHER_SERVER_PREFERENCE
+    assert_strong(context)
+
+
+def assert_strong(context: ssl.SSLContext) -> None:
+    """No cipher suite without forward secrecy or authenticated encryption."""
+    weak = [
+        each["name"]
+        for each in context.get_ciphers()
+        if not re.match(r"TLS_|(ECDHE|DHE)-", each["name"])
+        or not re.search(r"GCM|CHACHA20|CCM", each["name"])
+    ]
+    assert [] == weak
+
+
+async def test_old_tls_is_refused(tls_files: Path, client_tls: Callable[..., ssl.SSLContext]) -> None:
+    """A client that speaks no more than TLS 1.1 does not get in."""
+    old = client_tls()
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        old.minimum_version, old.maximum_version = ssl.TLSVersion.TLSv1, ssl.TLSVersion.TLSv1_1
+    async with guarded(tls_files, TLS) as page:
+        with pytest.raises(ClientConnectionError):
+            await page.status(tls=old)
+
+        assert 200 == await page.status(tls=client_tls())
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,10 @@
     redis = redis.asyncio.Redis()
     await Client(redis).enqueue(Task("email:send", b"{}"), queue="critical", process_in_seconds=60)
 
-`keys`, `states`, `catalog`, `job_id` and `messages` are pure; `broker` and `client` write.
-Needs redis and protobuf alone.
+`client` enqueues, `worker` works on tasks, `inspector` looks into queues and changes them; `admission`
+refuses what has no room, `breakers` spare a service that fails, `control` tells all workers what to do.
+Below, `broker` does the atomic operations; `keys`, `states`, `catalog`, `job_id`, `messages`, `timings` and
+`policies` are pure. What is not in `__all__` is imported from its own module. Needs redis and protobuf alone.
 """
 
 from asynq_exporter.core.broker import Broker, Delivery

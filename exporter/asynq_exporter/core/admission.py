@@ -200,6 +200,7 @@ class Admission(Operations):
                     before,
                     after,
                     load.utilization * 100,
+                    extra={"queue": queue, "state": after.value, "size": size},
                 )
 
     async def _refuse_if_system_is_full(self) -> None:

@@ -261,4 +261,4 @@ def _log(scope: str, name: str, before: Breaker, after: Breaker) -> None:
         why = f" (failures={after.failures})" if after.state is BreakerState.OPEN else ""
         # The line is the guide's (4.1).
         line = f"[CircuitBreaker] {name}: {before.state} -> {after.state}{why}"
-        logger.warning(line, extra={"scope": scope})
+        logger.warning(line, extra={"scope": scope, "breaker": name, "state": after.state.value})

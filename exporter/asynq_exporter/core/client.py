@@ -1,5 +1,6 @@
 """Puts tasks into queues, with all of asynq's options (wire section 6)."""
 
+import logging
 import math
 import uuid
 from collections.abc import Iterable, Mapping
@@ -12,9 +13,11 @@ from asynq_exporter.core import keys, messages
 from asynq_exporter.core.admission import Admission
 from asynq_exporter.core.broker import Broker, NewTask
 from asynq_exporter.core.clock import Clock, SystemClock
-from asynq_exporter.core.errors import InvalidArgumentError
+from asynq_exporter.core.errors import DuplicateTaskError, InvalidArgumentError
 from asynq_exporter.core.messages import NANOSECONDS, TaskInfo, TaskMessage
 from asynq_exporter.core.states import TaskState
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_QUEUE = "default"
 DEFAULT_MAX_RETRY = 25
@@ -108,23 +111,14 @@ class Client:
             UnavailableError: Redis does not answer.
         """
         plan = self._plan(task, options)
-        message, at, lock_seconds = plan.message, plan.process_at, plan.lock_seconds
-        if self._admission is not None:
-            await self._admission.create(message, process_at=at, lock_seconds=lock_seconds)
-        elif at is not None:
-            if lock_seconds is None:
-                await self._broker.schedule(message, process_at=at)
-            else:
-                await self._broker.schedule_unique(message, process_at=at, ttl_seconds=lock_seconds)
-        elif message.group_key:
-            if lock_seconds is None:
-                await self._broker.add_to_group(message)
-            else:
-                await self._broker.add_to_group_unique(message, ttl_seconds=lock_seconds)
-        elif lock_seconds is None:
-            await self._broker.enqueue(message)
-        else:
-            await self._broker.enqueue_unique(message, ttl_seconds=lock_seconds)
+        fields = {"queue": plan.message.queue, "task_id": plan.message.id, "type": plan.message.type}
+        try:
+            await self._write(plan)
+        except DuplicateTaskError:
+            # Nothing is wrong: what is to be done is going to be done (guide appendix A).
+            logger.info("[Asynq] ErrDuplicateTask: the task is there already", extra=fields)
+            raise
+        logger.info("[Asynq] Task enqueued", extra={**fields, "state": plan.state.value})
         return plan.info()
 
     async def enqueue_many(self, requests: Iterable[tuple[Task, Options]]) -> list[TaskInfo | None]:
@@ -147,7 +141,28 @@ class Client:
             written = await self._admission.create_many(tasks)
         else:
             written = await self._broker.enqueue_many(tasks)
+        # One line: a thousand of them would take longer than the writing.
+        logger.info("[Asynq] Task enqueued", extra={"tasks": sum(written), "of": len(written)})
         return [plan.info() if done else None for plan, done in zip(plans, written, strict=True)]
+
+    async def _write(self, plan: _Plan) -> None:
+        message, at, lock_seconds = plan.message, plan.process_at, plan.lock_seconds
+        if self._admission is not None:
+            await self._admission.create(message, process_at=at, lock_seconds=lock_seconds)
+        elif at is not None:
+            if lock_seconds is None:
+                await self._broker.schedule(message, process_at=at)
+            else:
+                await self._broker.schedule_unique(message, process_at=at, ttl_seconds=lock_seconds)
+        elif message.group_key:
+            if lock_seconds is None:
+                await self._broker.add_to_group(message)
+            else:
+                await self._broker.add_to_group_unique(message, ttl_seconds=lock_seconds)
+        elif lock_seconds is None:
+            await self._broker.enqueue(message)
+        else:
+            await self._broker.enqueue_unique(message, ttl_seconds=lock_seconds)
 
     def _plan(self, task: Task, options: Options) -> _Plan:
         now_ns = self._clock.now_ns()

@@ -4,6 +4,7 @@ Every per-queue key carries the queue name in braces, the cluster hash tag, so a
 """
 
 import hashlib
+from collections.abc import Iterable
 
 QUEUES = "asynq:queues"
 SERVERS = "asynq:servers"
@@ -16,6 +17,13 @@ CIRCUIT_BREAKERS = "asynq:circuit_breakers"
 
 #: HASH of the locks over all processes, ours and unknown to Go: field name, value beginning with the token.
 LOCKS = "asynq:locks"
+
+#: HASH of what all our workers are asked to do, unknown to Go: fields `concurrency` and `polling`.
+WORKER_CONTROL = "asynq:worker_control"
+
+#: HASH of the task timings of all our workers, unknown to Go: field type, value as in `timings.encode`.
+#: Another form of the numbers, such as another bucket, needs another name: old workers run beside new ones.
+TASK_TIMINGS = "asynq:task_timings:{sums}"
 
 #: Everything asynq and this exporter ever read; the pattern of the published ACL rules.
 PATTERN = "asynq:*"
@@ -148,6 +156,11 @@ def workers_of(server_key: str) -> str:
     return WORKERS + server_key.removeprefix(SERVERS)
 
 
+def task_timings_sent(server_id: str) -> str:
+    """STRING with the number of the last addition of a server to `TASK_TIMINGS`; in the same slot."""
+    return f"{TASK_TIMINGS}:{server_id}"
+
+
 def scheduler_entries(scheduler_id: str) -> str:
     """LIST of the entries of a live scheduler."""
     return f"{SCHEDULERS}:{{{scheduler_id}}}"
@@ -156,3 +169,23 @@ def scheduler_entries(scheduler_id: str) -> str:
 def scheduler_history(entry_id: str) -> str:
     """ZSET of the enqueue events of a scheduler entry."""
     return f"asynq:scheduler_history:{entry_id}"
+
+
+def before_018(queues: Iterable[str]) -> dict[str, str]:
+    """Keys of asynq before today's layout -> what they held; the global ones and those of some queues.
+
+    Wire section 8.
+    """
+    found = {
+        "asynq:in_progress": "active tasks before 0.12",
+        "asynq:deadlines": "deadlines of active tasks before 0.12",
+        "asynq:scheduled": "scheduled tasks before 0.12",
+        "asynq:retry": "retries before 0.12",
+        "asynq:dead": "dead tasks before 0.12",
+        "asynq:ps": "servers before 0.8",
+    }
+    for queue in queues:
+        found[f"asynq:{{{queue}}}"] = "pending tasks of 0.12 to 0.17"
+        found[queue_prefix(queue) + "dead"] = "dead tasks of 0.12 and 0.13"
+        found[queue_prefix(queue) + "deadlines"] = "active tasks before 0.22"
+    return found

@@ -103,7 +103,7 @@ class History:
                     await self._retry(message, in_seconds=0)
                     await self._broker.forward([kind.queue])
                     message = await self._taken(kind.queue)
-                await self._retry(message, in_seconds=60 + self._rng.uniform(*kind.retry_seconds))
+                await self._retry(message, in_seconds=60 + self._rng.uniform(0, kind.retry.max_seconds))
 
     async def _waiting(self) -> None:
         self._clock.seconds_ago = 0
@@ -132,6 +132,6 @@ class History:
         return delivery.message
 
     async def _retry(self, message: TaskMessage, *, in_seconds: float) -> None:
-        error = self._rng.choice(jobs.kind_of(message).errors)
+        error = self._rng.choice(KINDS[message.type].errors)
         at = self._clock.now_ns() / NANOSECONDS + in_seconds
         await self._broker.retry(message, retry_at=at, error=error)

@@ -1,7 +1,7 @@
 """The kinds of task that the company has: what they carry, how long they take, how they fail."""
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -9,17 +9,15 @@ from typing import Any
 from asynq_exporter.core import job_id
 from asynq_exporter.core.client import Options, Task
 from asynq_exporter.core.errors import InvalidArgumentError
-from asynq_exporter.core.messages import TaskMessage
+from asynq_exporter.core.policies import polling, retry
+from asynq_exporter.core.policies.retry import RetryPolicy
 
 #: Header of tasks that no attempt can save.
 DOOMED = "demo-doomed"
 
-#: Longer tasks would make an incident outlast its end by too much.
-MAX_SECONDS = 40.0
-
-#: Polls of an asynchronous job: the delay doubles from the first to the last (guide, appendix B).
-POLL_SECONDS = (3.0, 30.0)
+#: Polls of an asynchronous job before it is done for sure, and its status meanwhile (guide, appendix B).
 MAX_POLLS = 6
+POLLED_STATUS = "SUBMITTED"
 
 Request = tuple[Task, Options]
 
@@ -41,9 +39,8 @@ class Kind:
     errors: tuple[str, ...] = ("context deadline exceeded",)
     #: Share of attempts that the other side puts off; no failure, and counted nowhere.
     put_off: float = 0.0
-    max_retry: int = 5
-    #: First and longest waiting time before a retry (guide 1.4).
-    retry_seconds: tuple[float, float] = (3.0, 15.0)
+    #: Class of the platform that it works with, which says how it is retried (guide 1.4).
+    platform_class: str = "short"
     retention_seconds: int = 0
     #: Range of delays before the first run.
     delay_seconds: tuple[float, float] | None = None
@@ -52,6 +49,11 @@ class Kind:
     group: Callable[[Random], str] | None = None
     #: Whether tasks carry the IDs of guide 1.5.
     job_ids: bool = False
+
+    @property
+    def retry(self) -> RetryPolicy:
+        """When and how often it is tried again."""
+        return retry.for_class(self.platform_class)
 
 
 def _customer(rng: Random) -> str:
@@ -98,7 +100,7 @@ KINDS: Mapping[str, Kind] = {
             seconds=(3.0, 12.0),
             payload=lambda rng: {"video": f"vid/{rng.getrandbits(48):012x}.mp4", "preset": "720p"},
             errors=("ffmpeg: exit status 1",),
-            retry_seconds=(10.0, 30.0),
+            platform_class="long",
             retention_seconds=600,
         ),
         Kind(
@@ -121,7 +123,7 @@ KINDS: Mapping[str, Kind] = {
             payload=lambda rng: {"customer": _customer(rng), "event": "order.updated", "order": _order(rng)},
             errors=("webhook answered 500", "webhook answered 429: too many requests"),
             put_off=0.05,
-            retry_seconds=(5.0, 20.0),
+            platform_class="medium",
         ),
         Kind(
             type="cache:warm",
@@ -142,8 +144,7 @@ KINDS: Mapping[str, Kind] = {
             },
             errors=("platform: task failed", "timeout"),
             put_off=0.08,
-            max_retry=120,
-            retry_seconds=(5.0, 20.0),
+            platform_class="medium",
             delay_seconds=(1.0, 8.0),
             job_ids=True,
         ),
@@ -175,7 +176,7 @@ KINDS: Mapping[str, Kind] = {
             per_second=0.0,
             seconds=(1.0, 4.0),
             payload=lambda rng: {"report": rng.choice(("sales", "stock", "refunds"))},
-            retry_seconds=(10.0, 30.0),
+            platform_class="long",
             retention_seconds=900,
         ),
         Kind(
@@ -194,7 +195,6 @@ KINDS: Mapping[str, Kind] = {
             payload=lambda rng: {"job": f"task_{rng.getrandbits(40):010x}", "reviewer": "on-call"},
             fails=False,
             errors=("retries exhausted: task_failed",),
-            max_retry=0,
         ),
     )
 }
@@ -207,7 +207,7 @@ def kinds_of(queue: str) -> list[Kind]:
 
 def request(kind: Kind, rng: Random) -> Request:
     """A new task of a kind."""
-    options: Options = {"queue": kind.queue, "max_retry": kind.max_retry}
+    options: Options = {"queue": kind.queue, "max_retry": kind.retry.max_retries}
     if kind.retention_seconds:
         options["retention_seconds"] = kind.retention_seconds
     if kind.delay_seconds:
@@ -229,46 +229,44 @@ def plain_request(kind: Kind, rng: Random) -> Request:
     return task, options
 
 
-def doomed_request(kind: Kind, rng: Random, *, max_retry: int) -> Request:
-    """A new task whose every attempt fails."""
+def doomed_request(kind: Kind, rng: Random) -> Request:
+    """A new task whose only attempt fails."""
     task, options = plain_request(kind, rng)
-    return Task(task.type, task.payload, headers={DOOMED: "yes"}), {**options, "max_retry": max_retry}
+    return Task(task.type, task.payload, headers={DOOMED: "yes"}), {**options, "max_retry": 0}
 
 
-def digest_request(messages: list[TaskMessage], group: str) -> Request:
+async def digest(group: str, tasks: Sequence[Task]) -> Request:
     """The one task that a group of notifications becomes."""
-    texts = [json.loads(message.payload)["text"] for message in messages if message.payload]
-    return Task("notification:digest", _encode({"group": group, "texts": texts})), {"queue": "low"}
+    # A visitor may add to a group what he likes.
+    texts = [(task.payload or b"").decode("utf-8", "replace") for task in tasks]
+    kind = KINDS["notification:digest"]
+    return Task(kind.type, _encode({"group": group, "texts": texts})), {"max_retry": kind.retry.max_retries}
 
 
-def next_poll(message: TaskMessage, rng: Random) -> Request | None:
+def next_poll(task: Task, task_id: str, rng: Random) -> Request | None:
     """The next look at an asynchronous job after one that found it unfinished; None when it is done."""
-    if not KINDS[message.type].job_ids:
+    kind = KINDS[task.type]
+    if not kind.job_ids:
         return None
     try:
-        job = job_id.parse(message.id)
+        job = job_id.parse(task_id)
     except InvalidArgumentError:  # somebody else's task of this type
         return None
     if job.kind is job_id.JobKind.DEAD_LETTER_RETRY or job.number >= MAX_POLLS or rng.random() < 0.5:
         return None
     options: Options = {
-        "queue": message.queue,
-        "max_retry": message.retry,
+        "queue": kind.queue,
+        "max_retry": kind.retry.max_retries,
         "task_id": job_id.build(job.job, job.number + 1),
-        "process_in_seconds": backoff(job.number, POLL_SECONDS),
+        "process_in_seconds": polling.documented()[POLLED_STATUS].delay_seconds(job.number),
     }
-    return Task(message.type, message.payload), options
+    return Task(task.type, task.payload), options
 
 
-def backoff(attempt: int, limits: tuple[float, float]) -> float:
-    """Seconds to wait: from the first limit, doubled with every attempt, to the second."""
-    first, longest = limits
-    return min(first * 2.0 ** min(attempt, 16), longest)
-
-
-def kind_of(message: TaskMessage) -> Kind:
-    """The kind of a task; one that somebody else enqueued passes for an e-mail."""
-    return KINDS.get(message.type) or KINDS["email:send"]
+def retry_policy(task: Task) -> RetryPolicy:
+    """How a task is retried; by the default policy if somebody else made it."""
+    kind = KINDS.get(task.type)
+    return kind.retry if kind else retry.for_class(retry.DEFAULT)
 
 
 def _encode(payload: Mapping[str, Any]) -> bytes:

@@ -1,7 +1,7 @@
 """The demo as a whole: what starts, in which order, and that nothing is left of it."""
 
 import asyncio
-import contextlib
+import logging
 import signal
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
@@ -13,17 +13,22 @@ from redis.asyncio import Redis
 
 from asynq_exporter import connect
 from asynq_exporter.core import keys
+from asynq_exporter.core.admission import Admission
+from asynq_exporter.core.breakers import Breakers
 from asynq_exporter.core.catalog import documented
-from asynq_exporter.demo import banner, breakers, workers
+from asynq_exporter.core.client import Client
+from asynq_exporter.core.clock import SystemClock
+from asynq_exporter.core.messages import NANOSECONDS
+from asynq_exporter.demo import banner, scheduler, workers
 from asynq_exporter.demo.dead_letters import DeadLetters
+from asynq_exporter.demo.handlers import make_mux
 from asynq_exporter.demo.history import History
 from asynq_exporter.demo.orphans import Orphans
 from asynq_exporter.demo.pauses import Pauses
 from asynq_exporter.demo.producers import Producers
 from asynq_exporter.demo.redis_server import EmbeddedRedis
-from asynq_exporter.demo.routine import side_by_side
+from asynq_exporter.demo.routine import attempt, side_by_side
 from asynq_exporter.demo.scenarios import TABLE, Stage, direct
-from asynq_exporter.demo.scheduler import Scheduler
 from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import OPTIONS, REDIS, TLS, Settings, StartupError
 from asynq_exporter.settings.options import Address
@@ -37,7 +42,8 @@ TOGGLE_SIGNAL = signal.SIGUSR1
 #: Background samples as often, so that whoever watches sees them move.
 COLLECTOR_SECONDS = 5.0
 
-HEARTBEAT_WAIT_SECONDS = 2.0
+#: The log is the exporter's; what the company's workers say of each task would drown it.
+WORKERS_LOGGER = "asynq_exporter.core.worker"
 
 
 def run(settings: Settings, *, scenario: str) -> int:
@@ -69,13 +75,15 @@ async def _play(settings: Settings, scenario: str) -> int:
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(TOGGLE_SIGNAL, toggle.set)
+    if not logging.getLogger().isEnabledFor(logging.DEBUG):
+        logging.getLogger(WORKERS_LOGGER).setLevel(logging.ERROR)
     redis = await EmbeddedRedis.open()
     try:
         settings = demo_settings(settings, redis.url)
         async with redis.client("demo") as client:
             parts = await _workload(redis, client, scenario, toggle)
             async with _meanwhile(parts, stop):
-                await _first_heartbeats(client)
+                await _first_heartbeats(client, stop)
                 async with _exporter(settings) as addresses:
                     banner.tell(banner.banner(settings, addresses=addresses, redis=redis, scenario=scenario))
                     toggle.set()
@@ -93,18 +101,19 @@ async def _workload(
     rng = Random()  # noqa: S311 - a company's ups and downs are no secret
     await History(client, rng).write()
     stage = Stage()
-    orphans = Orphans(client, stage, rng)
-    # While nobody else takes tasks it takes no luck to get one.
+    admission = Admission(client)
+    queue = Client(client, admission=admission)
+    mux = make_mux(queue, Breakers(client), stage, rng)
+    orphans = Orphans(redis, client, stage, rng)
     await orphans.pair()
     return [
         redis.follow(stage, banner.tell),
-        workers.staff(redis.client, stage, rng),
-        *Producers(client, stage, rng).routines(),
-        *DeadLetters(client, stage, rng).routines(),
-        Scheduler(client, stage, rng).run(),
+        workers.staff(redis, mux, stage, rng),
+        scheduler.run(redis, stage, rng),
+        *Producers(client, admission, queue, stage, rng).routines(),
+        *DeadLetters(client, queue, stage, rng).routines(),
         Pauses(client, stage).run(),
         orphans.run(),
-        breakers.run(client, stage),
         direct(TABLE[scenario], stage, toggle, banner.tell),
     ]
 
@@ -122,16 +131,21 @@ async def _meanwhile(parts: list[Coroutine[Any, Any, None]], stop: asyncio.Event
         playing.result()
 
 
-async def _first_heartbeats(client: Redis) -> None:
+async def _first_heartbeats(client: Redis, stop: asyncio.Event) -> None:
     """Waits for the workers and the scheduler to be there, so that the first page shows a healthy company."""
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(HEARTBEAT_WAIT_SECONDS):
-            while not await _all_there(client):  # noqa: ASYNC110 - Redis has no events for us
-                await asyncio.sleep(0.01)
+
+    async def look() -> None:
+        while not (stop.is_set() or await _all_there(client)):  # noqa: ASYNC110 - Redis has no events for us
+            await asyncio.sleep(0.01)
+
+    # However long it takes on a machine with other things to do; without Redis nobody comes.
+    await attempt(look)
 
 
 async def _all_there(client: Redis) -> bool:
-    alive, scheduling = await client.zcard(keys.SERVERS), await client.zcard(keys.SCHEDULERS)
+    now = SystemClock().now_ns() / NANOSECONDS
+    alive = await client.zcount(keys.SERVERS, now, "+inf")
+    scheduling = await client.zcount(keys.SCHEDULERS, now, "+inf")
     return alive >= workers.PROCESSES and scheduling > 0
 
 

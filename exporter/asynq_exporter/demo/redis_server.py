@@ -8,11 +8,12 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Self
 
 from redis.asyncio import Redis
+from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -20,6 +21,8 @@ from redis.exceptions import RedisError
 from asynq_exporter.demo.scenarios import Stage
 from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import StartupError
+
+OnConnect = Callable[[AbstractConnection], Awaitable[None]]
 
 PROGRAMS = ("redis-server", "valkey-server")
 
@@ -71,12 +74,16 @@ class EmbeddedRedis:
         """Where it is, as `--redis.url` takes it."""
         return f"unix://{self.socket_path}?db=0"
 
-    def client(self, name: str) -> Redis:
-        """A client of its own for one part of the demo, named in CLIENT LIST."""
+    def client(self, name: str, *, on_connect: OnConnect | None = None) -> Redis:
+        """A client of its own for one part of the demo, named in CLIENT LIST.
+
+        `on_connect` greets Redis on each new connection in place of the connection itself.
+        """
         return Redis(
             unix_socket_path=str(self.socket_path),
             protocol=2,
             client_name=name,
+            redis_connect_func=on_connect,
             # Before Python 3.12 a timeout can swallow the cancellation that ends the demo.
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),

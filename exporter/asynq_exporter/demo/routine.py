@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 from redis.exceptions import RedisError
 
@@ -11,6 +11,8 @@ from asynq_exporter.core.errors import AsynqError
 from asynq_exporter.scan.shared import end
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 #: What goes wrong while Redis is away, or when a visitor of the demo changes its tasks under its hands.
 SURVIVABLE = (AsynqError, RedisError, OSError)
@@ -43,4 +45,24 @@ async def side_by_side(parts: Iterable[Coroutine[Any, Any, None]]) -> None:
         for task in done:
             task.result()
     finally:
-        await asyncio.gather(*(end(task) for task in tasks))
+        # Whoever cancels asks again and again; even so nobody is left behind.
+        await to_the_end(_end_all(tasks))
+
+
+async def to_the_end(action: Coroutine[Any, Any, T]) -> T:
+    """Acts to the end, also when this is cancelled meanwhile, however often; the cancellation comes after."""
+    task = asyncio.create_task(action)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    result = task.result()
+    if cancelled is not None:
+        raise cancelled
+    return result
+
+
+async def _end_all(tasks: Iterable["asyncio.Task[None]"]) -> None:
+    await asyncio.gather(*(end(task) for task in tasks))

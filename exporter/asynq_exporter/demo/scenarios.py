@@ -30,7 +30,7 @@ class Conditions:
     scheduling: bool = True
     #: Queues that stay paused.
     paused: tuple[str, ...] = ()
-    #: Queues, and how many pending, or archived, tasks they are quickly filled up to.
+    #: Queues, and up to how many tasks, or archived ones, they are quickly filled.
     backlog: tuple[tuple[str, int], ...] = ()
     dead_letters: tuple[tuple[str, int], ...] = ()
     #: Active tasks whose lease is over, and those without one.
@@ -60,9 +60,9 @@ TABLE: Mapping[str, Scenario] = MappingProxyType(
     {
         "normal": Scenario(summary="a good day"),
         "backlog": Scenario(
-            summary="tasks arrive faster than slow workers take them; queue default fills up",
-            # Of the 10,000 that `default` is meant to hold: over 90 % is backpressure CRITICAL.
-            during=Conditions(durations=6.0, backlog=(("default", 9300), ("scheduled", 3000))),
+            summary="tasks arrive faster than slow workers take them; a full queue refuses them",
+            # Of the 10,000 that `default` is meant to hold: with 90 % it is CRITICAL and refuses more.
+            during=Conditions(durations=6.0, backlog=(("default", 9000), ("scheduled", 2500))),
             after=CATCHING_UP,
         ),
         "no-workers": Scenario(
@@ -71,7 +71,7 @@ TABLE: Mapping[str, Scenario] = MappingProxyType(
             after=CATCHING_UP,
         ),
         "dead-letter-flood": Scenario(
-            summary="tasks fail until their retries are exhausted; hundreds are archived",
+            summary="tasks fail for good; hundreds are archived",
             during=Conditions(
                 durations=0.5, dead_letters=(("dead_letter", 300), ("default", 150), ("high", 60))
             ),

@@ -1,200 +1,81 @@
-"""The worker processes: they take tasks by weight, hold their leases, end them, and send heartbeats."""
+"""The company's worker processes: hired, released anew, and dead, as the conditions say."""
 
-import asyncio
-import uuid
-from collections.abc import Callable
 from random import Random
 
-from redis.asyncio import Redis
-
-from asynq_exporter.core import messages
-from asynq_exporter.core.broker import Broker
 from asynq_exporter.core.catalog import documented
-from asynq_exporter.core.client import Client
-from asynq_exporter.core.clock import SystemClock
-from asynq_exporter.core.errors import TaskIdConflictError
-from asynq_exporter.core.messages import NANOSECONDS, ServerInfo, TaskMessage, WorkerInfo
+from asynq_exporter.core.client import Task
+from asynq_exporter.core.worker import Handler, Server, ServerConfig
 from asynq_exporter.demo import jobs
-from asynq_exporter.demo.routine import SURVIVABLE, every, side_by_side
-from asynq_exporter.demo.scenarios import Stage
-from asynq_exporter.demo.upkeep import Upkeep
-from asynq_exporter.scan.shared import end
+from asynq_exporter.demo.handlers import is_failure
+from asynq_exporter.demo.process import Process
+from asynq_exporter.demo.redis_server import EmbeddedRedis
+from asynq_exporter.demo.routine import side_by_side
+from asynq_exporter.demo.scenarios import Conditions, Stage
 
 PROCESSES = 3
 CONCURRENCY = 10
 
-#: Quicker than asynq's 5 s and 10 s: whoever watches a demo watches it now.
-HEARTBEAT_SECONDS = 2.0
-RECORD_SECONDS = 6
+#: Whoever watches a demo watches it now: most of this is quicker than asynq's own.
+HEARTBEAT_SECONDS = 3.0
+FORWARD_SECONDS = 1.0
+RECOVER_SECONDS = 10.0
+RECOVER_GRACE_SECONDS = 30.0
+SHUTDOWN_SECONDS = 1.0
 
-LEASE_CHECK_SECONDS = 10.0
+NEVER_SECONDS = 1e8
 
-#: A process that found nothing to do looks again after this.
-IDLE_SECONDS = 0.25
-
-LEASE_LOST = "asynq: task lease expired"
-
-
-class WorkerProcess:
-    """What would be one process of the company's application."""
-
-    def __init__(self, redis: Redis, stage: Stage, rng: Random, *, host: str, pid: int) -> None:
-        self._broker = Broker(redis)
-        self._client = Client(redis)
-        self._stage = stage
-        self._rng = rng
-        self._clock = SystemClock()
-        self._weights = {name: profile.weight for name, profile in documented().queues.items()}
-        self._slots = asyncio.Semaphore(CONCURRENCY)
-        #: Task ID -> the task and since when it runs; IDs are unique per queue, so both make the key.
-        self._running: dict[tuple[str, str], tuple[TaskMessage, int]] = {}
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._server = ServerInfo(
-            host=host,
-            pid=pid,
-            server_id=str(uuid.uuid4()),
-            concurrency=CONCURRENCY,
-            queues=self._weights,
-            status="active",
-            start_time=messages.timestamp(self._clock.now_ns()),
-        )
-
-    async def run(self) -> None:
-        """Works for ever; cancelled, it drops everything like a process that dies."""
-        try:
-            await side_by_side(
-                [
-                    every(HEARTBEAT_SECONDS, self._heartbeat),
-                    every(LEASE_CHECK_SECONDS, self._extend_leases),
-                    every(IDLE_SECONDS, self._take_tasks),
-                ]
-            )
-        finally:
-            await asyncio.gather(*(end(task) for task in self._tasks))
-
-    async def _take_tasks(self) -> None:
-        """Takes tasks as long as there are some and slots are free."""
-        while self._stage.now.fetching:
-            await self._slots.acquire()
-            delivery = None
-            try:
-                delivery = await self._broker.dequeue(self._order())
-            finally:
-                if delivery is None:
-                    self._slots.release()
-            if delivery is None:
-                return
-            task = asyncio.create_task(self._work(delivery.message))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-    def _order(self) -> list[str]:
-        """The queues in random order, heavier ones rather first: asynq's weighted priority."""
-        # The largest of u^(1/w) is a weighted choice without replacement.
-        return sorted(self._weights, key=lambda q: self._rng.random() ** (1 / self._weights[q]), reverse=True)
-
-    async def _work(self, message: TaskMessage) -> None:
-        slot = (message.queue, message.id)
-        self._running[slot] = (message, self._clock.now_ns())
-        try:
-            kind = jobs.kind_of(message)
-            seconds = self._rng.uniform(*kind.seconds) * self._stage.now.durations
-            await asyncio.sleep(min(seconds, jobs.MAX_SECONDS))
-            await self._end(message)
-        except SURVIVABLE:
-            return  # Redis is away or the task is not ours any more: the recoverer will see to it
-        finally:
-            self._running.pop(slot, None)
-            self._slots.release()
-
-    async def _end(self, message: TaskMessage) -> None:
-        kind = jobs.kind_of(message)
-        if jobs.DOOMED in message.headers or (kind.fails and self._rng.random() < self._stage.now.failures):
-            await self._fail(message, self._rng.choice(kind.errors))
-        elif self._rng.random() < kind.put_off:
-            await self._broker.retry(
-                message, retry_at=self._retry_at(message), error="rate limit reached", is_failure=False
-            )
-        else:
-            await self._succeed(message)
-
-    async def _fail(self, message: TaskMessage, error: str) -> None:
-        if message.retried >= message.retry:
-            await self._broker.archive(message, error=error)
-        else:
-            await self._broker.retry(message, retry_at=self._retry_at(message), error=error)
-
-    async def _succeed(self, message: TaskMessage) -> None:
-        if message.retention:
-            await self._broker.write_result(message.queue, message.id, b'{"ok":true}')
-            await self._broker.mark_complete(message)
-        else:
-            await self._broker.done(message)
-        if follow_up := jobs.next_poll(message, self._rng):
-            task, options = follow_up
-            try:
-                await self._client.enqueue(task, **options)
-            except TaskIdConflictError:
-                return  # a recovered task ran twice; its next poll is there already
-
-    def _retry_at(self, message: TaskMessage) -> float:
-        if jobs.DOOMED in message.headers:
-            wait = 1.0
-        else:
-            wait = (
-                jobs.backoff(message.retried, jobs.kind_of(message).retry_seconds) * self._stage.now.patience
-            )
-        return self._clock.now_ns() / NANOSECONDS + wait
-
-    async def _heartbeat(self) -> None:
-        self._server.active_worker_count = len(self._running)
-        workers = [
-            WorkerInfo(
-                host=self._server.host,
-                pid=self._server.pid,
-                server_id=self._server.server_id,
-                task_id=message.id,
-                task_type=message.type,
-                task_payload=message.payload,
-                queue=message.queue,
-                start_time=messages.timestamp(started_ns),
-                deadline=messages.timestamp(started_ns + message.timeout * NANOSECONDS),
-            )
-            for message, started_ns in self._running.values()
-        ]
-        await self._broker.write_server_state(self._server, workers, ttl_seconds=RECORD_SECONDS)
-
-    async def _extend_leases(self) -> None:
-        held: dict[str, list[str]] = {}
-        for queue, task_id in self._running:
-            held.setdefault(queue, []).append(task_id)
-        for queue, task_ids in held.items():
-            await self._broker.extend_lease(queue, task_ids)
+#: When a group becomes one task: quiet, waiting, or full.
+GROUP_GRACE_SECONDS = 20.0
+GROUP_DELAY_SECONDS = 60.0
+GROUP_SIZE = 15
 
 
-async def staff(connect: Callable[[str], Redis], stage: Stage, rng: Random) -> None:
-    """Runs the processes, and the upkeep that asynq does inside of them, while there are to be workers."""
+async def staff(redis: EmbeddedRedis, handler: Handler, stage: Stage, rng: Random) -> None:
+    """Keeps all positions filled while there are to be workers; for ever."""
+    await side_by_side(_fill(redis, handler, stage, rng, number) for number in range(PROCESSES))
+
+
+def server_config(stage: Stage, rng: Random, *, number: int) -> ServerConfig:
+    """What a process is to do under the conditions of now."""
+
+    def delay_seconds(retried: int, _error: Exception, task: Task) -> float:
+        return jobs.retry_policy(task).delay_seconds(retried) * stage.now.patience
+
+    now = stage.now
+    return ServerConfig(
+        concurrency=CONCURRENCY,
+        queues={name: profile.weight for name, profile in documented().queues.items()},
+        polling=now.fetching,
+        retry_delay=delay_seconds,
+        is_failure=is_failure,
+        aggregator=jobs.digest,
+        group_grace_seconds=GROUP_GRACE_SECONDS,
+        group_max_delay_seconds=GROUP_DELAY_SECONDS,
+        group_max_size=GROUP_SIZE,
+        forward_seconds=FORWARD_SECONDS if now.forwarding else NEVER_SECONDS,
+        shutdown_seconds=SHUTDOWN_SECONDS,
+        heartbeat_seconds=HEARTBEAT_SECONDS,
+        recover_seconds=RECOVER_SECONDS,
+        # It looks at the start too, so its interval alone would not keep it off.
+        recover_grace_seconds=RECOVER_GRACE_SECONDS if now.recovering else NEVER_SECONDS,
+        host=f"app-server-{number}",
+        pid=rng.randint(1000, 32_000),
+        random=rng,
+    )
+
+
+async def _fill(redis: EmbeddedRedis, handler: Handler, stage: Stage, rng: Random, number: int) -> None:
     while True:
         await stage.until(lambda now: now.workers)
-        crew = asyncio.create_task(_crew(connect, stage, rng))
-        leaving = asyncio.create_task(stage.until(lambda now: not now.workers))
+        release = _release(stage.now)
+        process = Process(redis, f"worker-{number}")
         try:
-            done, _ = await asyncio.wait({crew, leaving}, return_when=asyncio.FIRST_COMPLETED)
-            if crew in done:
-                crew.result()  # it never ends but by a mistake of ours, which must be seen
+            await process.start(Server(process.redis, handler, server_config(stage, rng, number=number)))
+            await stage.until(lambda now: _release(now) != release)  # noqa: B023
         finally:
-            await asyncio.gather(end(crew), end(leaving))
+            await (process.stop() if stage.now.workers else process.kill())
 
 
-async def _crew(connect: Callable[[str], Redis], stage: Stage, rng: Random) -> None:
-    clients = [connect(f"worker-{number}") for number in range(PROCESSES)]
-    processes = [
-        WorkerProcess(client, stage, rng, host=f"app-server-{number}", pid=rng.randint(1000, 32_000))
-        for number, client in enumerate(clients)
-    ]
-    upkeep = Upkeep(clients[0], stage, error=LEASE_LOST)
-    try:
-        await side_by_side([*(process.run() for process in processes), *upkeep.routines()])
-    finally:
-        for client in clients:
-            await client.aclose()
+def _release(now: Conditions) -> tuple[bool, ...]:
+    """What a process cannot change while it lives; another one takes its place."""
+    return now.workers, now.fetching, now.forwarding, now.recovering

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterable
 
-from asynq_exporter.metrics import exporter, queues, redis_info, schedulers, system, workers
+from asynq_exporter.metrics import exporter, queues, redis_info, schedulers, system, task_timings, workers
 from asynq_exporter.metrics.family import Family, Metric
 from asynq_exporter.scan.snapshot import Snapshot
 
 #: The whole list: a new noun is a new file and a line here.
-NOUNS = (system, queues, workers, schedulers, redis_info, exporter)
+NOUNS = (system, queues, workers, task_timings, schedulers, redis_info, exporter)
 
 COLLECTORS: tuple[Callable[[Snapshot], Iterable[Family]], ...] = tuple(noun.collect for noun in NOUNS)
 

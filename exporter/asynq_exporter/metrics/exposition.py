@@ -13,11 +13,15 @@ from asynq_exporter.metrics.family import Block, Family, Metric
 #: Numbers that are met most often, printed.
 SMALL = tuple(f"{number}.0" for number in range(1024))
 
-#: Lines of single samples kept; their labels may come and go, as task types do.
-MAX_SINGLE_HEADS = 4096
+#: Lines of single samples kept; their labels may come and go, as task types do. The histograms of a hundred
+#: types, which come together, fit twice.
+MAX_SINGLE_HEADS = 8192
 
 #: From here on prometheus_client, like Go, writes an exponent.
 EXPONENT_FROM = 1_000_000
+
+
+Labels = tuple[tuple[str, str], ...]
 
 
 class Format(Enum):
@@ -49,8 +53,8 @@ class Printer:
         self._openmetrics = format_ is Format.OPENMETRICS
         self._label = label
         self._headers: dict[tuple[str, str], str] = {}
-        self._single_heads: dict[tuple[str, tuple[tuple[str, str], ...], tuple[str, ...] | None], str] = {}
-        self._lines: dict[tuple[str, tuple[tuple[str, str], ...]], _Lines] = {}
+        self._single_heads: dict[tuple[str, str, Labels, tuple[str, ...] | None], str] = {}
+        self._lines: dict[tuple[str, str, Labels], _Lines] = {}
 
     def print(self, families: Iterable[Family]) -> str:
         """The families as text, without the end mark of OpenMetrics."""
@@ -87,7 +91,7 @@ class Printer:
         return lines.text
 
     def _head_of(self, metric: Metric, block: Block) -> str:
-        key = (metric.name, block.labels, block.queues)
+        key = (metric.name, block.suffix, block.labels, block.queues)
         head = self._single_heads.get(key)
         if head is None:
             if len(self._single_heads) >= MAX_SINGLE_HEADS:
@@ -97,7 +101,7 @@ class Printer:
         return head
 
     def _lines_of(self, metric: Metric, block: Block) -> _Lines:
-        key = (metric.name, block.labels)
+        key = (metric.name, block.suffix, block.labels)
         lines = self._lines.get(key)
         if lines is None or lines.queues is not block.queues:
             lines = self._lines[key] = self._make_lines(metric, block)
@@ -108,12 +112,13 @@ class Printer:
         return _Lines(block.queues, heads, "".join([head.replace("%", "%%") + "%s\n" for head in heads]))
 
     def _heads(self, metric: Metric, block: Block) -> Iterable[str]:
-        fixed = [(name, escape(value)) for name, value in block.labels]
+        name = metric.name + block.suffix
+        fixed = [(label, escape(value)) for label, value in block.labels]
         if block.queues is None:
-            yield _head(metric.name, fixed)
+            yield _head(name, fixed)
             return
         for queue in block.queues:
-            yield _head(metric.name, [*fixed, ("queue", escape(self._label(queue)))])
+            yield _head(name, [*fixed, ("queue", escape(self._label(queue)))])
 
 
 def _fill(lines: _Lines, values: Sequence[int | float | None]) -> str:

@@ -1,10 +1,12 @@
 """What a metric is, and what one scan gives of it."""
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Literal, NamedTuple
 
-Kind = Literal["gauge", "counter"]
+Kind = Literal["gauge", "counter", "histogram"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,8 @@ class Block(NamedTuple):
     queues: tuple[str, ...] | None = None
     #: The other labels, as (name, value).
     labels: tuple[tuple[str, str], ...] = ()
+    #: What the samples of a histogram have behind its name.
+    suffix: str = ""
 
 
 class Family(NamedTuple):
@@ -45,6 +49,28 @@ def gauge(name: str, help_: str, *labels: str) -> Metric:
 def counter(name: str, help_: str, *labels: str) -> Metric:
     """A number that only grows, until it starts again."""
     return Metric(name, "counter", help_, labels)
+
+
+def histogram(name: str, help_: str, *labels: str) -> Metric:
+    """Observations counted by size."""
+    return Metric(name, "histogram", help_, labels)
+
+
+def buckets(
+    labels: tuple[tuple[str, str], ...], bounds: Sequence[float], counts: Sequence[int], total: float
+) -> Iterator[Block]:
+    """The samples of one histogram.
+
+    Args:
+        labels: of the whole.
+        bounds: upper bounds of the buckets but the last, which has none.
+        counts: observations in each bucket, not added up.
+        total: the sum of all observations.
+    """
+    for bound, count in zip((*bounds, math.inf), accumulate(counts), strict=True):
+        yield Block((count,), labels=(*labels, ("le", _bound(bound))), suffix="_bucket")
+    yield Block((sum(counts),), labels=labels, suffix="_count")
+    yield Block((total,), labels=labels, suffix="_sum")
 
 
 def single(metric: Metric, value: float | None) -> Family:
@@ -66,3 +92,7 @@ def by_label(metric: Metric, values: Mapping[str, float | None]) -> Family:
 def one_of(metric: Metric, states: Sequence[str], current: str) -> Family:
     """The family of a state: 1 for the current one, 0 for the others."""
     return by_label(metric, {state: int(state == current) for state in states})
+
+
+def _bound(bound: float) -> str:
+    return "+Inf" if bound == math.inf else str(float(bound))

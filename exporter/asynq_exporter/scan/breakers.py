@@ -8,6 +8,9 @@ from asynq_exporter.scan.snapshot import Breaker
 #: One page is read, never the whole of a hash that someone filled.
 PAGE = 1000
 
+#: Scope and name become labels.
+MAX_FIELD_CHARACTERS = 512
+
 REQUEST = pack("HSCAN", keys.CIRCUIT_BREAKERS, 0, "COUNT", PAGE)
 
 
@@ -25,7 +28,7 @@ def read(reply: Reply) -> tuple[Breaker, ...]:
     for field, value in zip(fields[::2], fields[1::2], strict=True):
         scope, separator, name = field.partition(":")
         state, _, _ = value.partition(" ")
-        if not separator or not state:
-            raise ValueError(f"{keys.CIRCUIT_BREAKERS}: field {field!r} is no breaker")
+        if not separator or not state or len(field) > MAX_FIELD_CHARACTERS:
+            raise ValueError(f"{keys.CIRCUIT_BREAKERS}: field {field[:100]!r} is no breaker")
         breakers.append(Breaker(scope=scope, name=name, state=state))
     return tuple(sorted(breakers, key=lambda b: (b.scope, b.name)))

@@ -40,6 +40,9 @@ MAX_WINDOW = 64
 #: About how long Redis works on a slice.
 SLICE_SECONDS = 0.0003
 
+#: A name stands in about 40 samples, each time as a label; a longer one counts as cut by the ceiling.
+MAX_NAME_CHARACTERS = 512
+
 #: Members of the registry that are keys of asynq before 0.12, not names (wire section 8).
 OLD_PREFIX = keys.QUEUES + ":"
 
@@ -66,12 +69,17 @@ class QueueFilter:
 
     def select(self, names: set[str], *, first: Iterable[str]) -> tuple[tuple[str, ...], Selection]:
         """The names to read, in order; those of `first` survive the ceiling before the others."""
-        wanted = sorted(filter(self._wants, names))
+        short = {name for name in names if len(name) <= MAX_NAME_CHARACTERS}
+        wanted = sorted(filter(self._wants, short))
         kept = wanted
         if len(wanted) > self.maximum:
             ahead = [name for name in first if name in names and self._wants(name)]
             kept = sorted(list(dict.fromkeys(ahead + wanted))[: self.maximum])
-        counts = Selection(read=len(kept), excluded=len(names) - len(wanted), cut=len(wanted) - len(kept))
+        counts = Selection(
+            read=len(kept),
+            excluded=len(short) - len(wanted),
+            cut=len(wanted) - len(kept) + len(names) - len(short),
+        )
         return tuple(kept), counts
 
     def _wants(self, name: str) -> bool:

@@ -36,22 +36,33 @@ class Shared(Generic[T]):
         self._max_age_seconds = max_age_seconds
         self._task: asyncio.Task[T] | None = None
         self._done_at = float("-inf")
+        #: When the pass under way runs out of time.
+        self._ends_at = 0.0
         #: The result of the last pass; None before the first.
         self.latest: T | None = None
 
     def age_seconds(self) -> float:
-        """How long ago the last pass ended; infinite before the first."""
+        """How long ago the last pass ended; infinite before the first, and where it ran out of time."""
         return asyncio.get_running_loop().time() - self._done_at
 
     async def get(self, *, timeout_seconds: float) -> T:
         """A result within a time."""
         if self.latest is not None and self.age_seconds() < self._max_age_seconds:
             return self.latest
-        if self._task is None:
-            self._task = asyncio.create_task(self._run(timeout_seconds))
-        # A scraper that gives up or is in a greater hurry must not end the pass of the others.
-        done, _ = await asyncio.wait({self._task}, timeout=timeout_seconds + GRACE_SECONDS)
-        return done.pop().result() if done else self._late(timeout_seconds)
+        loop = asyncio.get_running_loop()
+        end = loop.time() + timeout_seconds
+        while True:
+            if self._task is None:
+                self._ends_at = end
+                self._task = asyncio.create_task(self._run(round(end - loop.time(), 3)))
+            ends_at = self._ends_at
+            # A scraper that gives up or is in a greater hurry must not end the pass of the others.
+            done, _ = await asyncio.wait({self._task}, timeout=end - loop.time() + GRACE_SECONDS)
+            if not done:
+                return self._late(timeout_seconds)
+            # Nor is its time theirs: where the pass ran out of it, who has more asks again.
+            if not ends_at <= loop.time() < end - GRACE_SECONDS:
+                return done.pop().result()
 
     async def close(self) -> None:
         """Ends a pass under way."""
@@ -61,7 +72,9 @@ class Shared(Generic[T]):
     async def _run(self, timeout_seconds: float) -> T:
         try:
             self.latest = await self._make(timeout_seconds)
-            self._done_at = asyncio.get_running_loop().time()
+            now = asyncio.get_running_loop().time()
+            # What ran out of one asker's time is not handed to the next.
+            self._done_at = now if now < self._ends_at else float("-inf")
             return self.latest
         finally:
             self._task = None

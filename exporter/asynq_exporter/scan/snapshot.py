@@ -11,6 +11,7 @@ from itertools import compress
 from typing import Any
 
 from asynq_exporter.core.catalog import BackpressureState, Catalog
+from asynq_exporter.core.timings import TaskTimings
 
 Column = Sequence[int | float | None]
 
@@ -161,6 +162,8 @@ class Samples:
     #: Queue -> estimated bytes in Redis.
     memory_bytes: Mapping[str, int] = field(default_factory=dict)
     types: tuple[TypeCount, ...] = ()
+    #: Type -> what all workers counted that share it.
+    task_timings: Mapping[str, TaskTimings] = field(default_factory=dict)
     #: Collector -> how its last run went; only those that are switched on and have run.
     parts: Mapping[str, Part] = field(default_factory=dict)
 

@@ -7,10 +7,11 @@ of `Settings`. This module reads neither argv nor environ: `resolve` is handed b
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from asynq_exporter.core.control import MAX_CONCURRENCY
 from asynq_exporter.settings import options
 from asynq_exporter.settings.options import Address, Option, Secret, option
 from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, Topology
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
+WORKER = "Worker"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
 RESERVED_PATHS = ("/", "/metrics/upstream", "/probe", "/targets", "/-/", "/api/")
@@ -185,7 +187,8 @@ class Settings:
         options.PATTERN,
         repeatable=True,
         group=QUEUES,
-        sentence="Export only queues whose whole name matches; may be given several times.",
+        sentence="Only queues whose whole name matches are exported, or served by a worker; may be given"
+        " several times.",
     )
     queues_exclude: tuple[re.Pattern[str], ...] = option(
         "queues.exclude",
@@ -247,6 +250,13 @@ class Settings:
         group=COLLECTORS,
         sentence="Sample which types of task are waiting, in the background.",
     )
+    collector_task_timings: bool = option(
+        "collector.task-timings",
+        options.SWITCH,
+        default="false",
+        group=COLLECTORS,
+        sentence="Show how long tasks take and wait, of workers that share it, read in the background.",
+    )
     collector_interval_seconds: float = option(
         "collector.interval",
         options.duration(least=1, most=86_400),
@@ -261,6 +271,58 @@ class Settings:
         default="500",
         group=COLLECTORS,
         sentence="Redis commands that the background collectors together may send in a second.",
+    )
+    worker_listen_addresses: tuple[Address, ...] = option(
+        "worker.listen-address",
+        options.ADDRESS,
+        default=":9877",
+        repeatable=True,
+        group=WORKER,
+        sentence="Address on which a worker serves its metrics and probes; may be given several times.",
+    )
+    # These three are named, and have the defaults, as in section 6.1 of the guide.
+    polling_enabled: bool = option(
+        "polling.enabled",
+        options.SWITCH,
+        default="true",
+        group=WORKER,
+        sentence="Take tasks. Without it the worker lives, says so, and takes none: the emergency stop.",
+    )
+    concurrency: int = option(
+        "concurrency",
+        options.integer(least=1, most=MAX_CONCURRENCY),
+        default="10",
+        group=WORKER,
+        sentence="Tasks that a worker runs at the same time.",
+    )
+    queues_strict: bool = option(
+        "queues.strict",
+        options.SWITCH,
+        default="false",
+        group=WORKER,
+        sentence="Empty a queue of higher weight before looking into one of lower weight.",
+    )
+    retry_policy: str = option(
+        "retry.policy",
+        options.choice("asynq", "long", "medium", "short", "default"),
+        default="asynq",
+        group=WORKER,
+        sentence="How long a failed task waits: as asynq itself has it, or one of the guide's policies.",
+    )
+    shutdown_timeout_seconds: float = option(
+        "shutdown.timeout",
+        options.duration(least=0, most=86_400),
+        default="8s",
+        group=WORKER,
+        sentence="What running tasks have to end in a shutdown; then they go back to their queues.",
+    )
+    task_timings_share: bool = option(
+        "task-timings.share",
+        options.SWITCH,
+        default="false",
+        group=WORKER,
+        sentence="Add how long tasks take and wait to sums in Redis, for an exporter with"
+        " --collector.task-timings.",
     )
     log_level: str = option(
         "log.level",
@@ -279,10 +341,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Checks what only several options together can get wrong; raises ConflictError."""
-        if len(set(self.web_listen_addresses)) < len(self.web_listen_addresses):
-            raise ConflictError("web_listen_addresses", "the same address is given twice; remove one")
-        if not self.web_listen_addresses:
-            raise ConflictError("web_listen_addresses", "no address is given; write for example :9876")
+        for name in ("web_listen_addresses", "worker_listen_addresses"):
+            addresses = getattr(self, name)
+            if len(set(addresses)) < len(addresses):
+                raise ConflictError(name, "the same address is given twice; remove one")
+            if not addresses:
+                default = OPTIONS[name].default
+                raise ConflictError(name, f"no address is given; write for example {default}")
         self._check_tls()
         self._check_topology()
 
@@ -332,7 +397,8 @@ OPTIONS: Mapping[str, Option] = options.declared_in(fields(Settings))
 class Given:
     """The texts of an option at one origin, and the words that name that origin to a person."""
 
-    texts: Sequence[str]
+    #: May hold a password, so no repr shows them.
+    texts: Sequence[str] = field(repr=False)
     where: str
     #: Folder that relative paths start from; None for the working directory.
     folder: Path | None = None

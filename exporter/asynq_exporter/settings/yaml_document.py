@@ -5,7 +5,7 @@ Every scalar stays text: what a text means is for its option or model to say, so
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
 
@@ -65,7 +65,8 @@ class Document:
     """The data of a file: mappings, lists, texts and None."""
 
     path: Path
-    data: Mapping[str, Any]
+    #: May hold a password, so no repr shows it.
+    data: Mapping[str, Any] = field(repr=False)
     lines: Mapping[Location, int]
 
     def line(self, location: Location) -> int:

@@ -11,21 +11,13 @@ from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import Settings
 from asynq_exporter.settings.targets import Target
-from asynq_exporter.web import appkeys, metrics, probes, status
+from asynq_exporter.web import appkeys, connections, headers, metrics, probes, status
 from asynq_exporter.web import targets as further
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.watch import Watch
 
 #: No page takes a body.
 MAX_BODY_BYTES = 1024
-
-#: Nothing here is to be framed, guessed at or sent on.
-SECURITY_HEADERS = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
-}
 
 
 def create_app(
@@ -47,7 +39,7 @@ def create_app(
         targets: further Redis, to be asked for by name.
         middlewares: what every request passes first, such as authentication.
     """
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
     watch = Watch(settings, catalog, source)
     app[appkeys.SETTINGS] = settings
     app[appkeys.WHERE] = where
@@ -55,7 +47,7 @@ def create_app(
     app[appkeys.VIEWS] = watch.views
     app[appkeys.PAGES] = Pages()
     others = further.add(app, targets)
-    app.on_response_prepare.append(_add_headers)
+    app.on_response_prepare.append(headers.add)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)
     app.router.add_get("/metrics/upstream", metrics.upstream_page)
@@ -73,10 +65,3 @@ def create_app(
 
     app.cleanup_ctx.append(lifetime)
     return app
-
-
-async def _add_headers(_request: web.Request, response: web.StreamResponse) -> None:
-    # Which library serves, in which version, is nobody's business.
-    response.headers["Server"] = "asynq-exporter"
-    for name, value in SECURITY_HEADERS.items():
-        response.headers.setdefault(name, value)

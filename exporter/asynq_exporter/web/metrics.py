@@ -1,7 +1,5 @@
 """The pages for Prometheus: /metrics and the one compatible with upstream's exporter."""
 
-import gzip
-
 from aiohttp import web
 
 from asynq_exporter.metrics import upstream
@@ -16,15 +14,15 @@ TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 #: However little time a scraper leaves, this much is spent on asking Redis.
 MIN_TIMEOUT_SECONDS = 0.05
 
-#: The best ratio of time and size on pages like these.
-GZIP_LEVEL = 1
+#: Longer no scraper waits; a stranger who says so would keep a scan of a Redis that hangs under way for ever.
+MAX_TIMEOUT_SECONDS = 120.0
 
 
 async def page(request: web.Request) -> web.Response:
     """The metrics; answers 200 in time whatever Redis does."""
     timeout_seconds = deadline(request, request.app[appkeys.SETTINGS])
     snapshot = await request.app[appkeys.SCANS].get(timeout_seconds=timeout_seconds)
-    return respond(request, request.app[appkeys.PAGES], snapshot)
+    return respond_snapshot(request, request.app[appkeys.PAGES], snapshot)
 
 
 async def upstream_page(request: web.Request) -> web.Response:
@@ -32,14 +30,14 @@ async def upstream_page(request: web.Request) -> web.Response:
     timeout_seconds = deadline(request, request.app[appkeys.SETTINGS])
     view = await request.app[appkeys.VIEWS].get(timeout_seconds=timeout_seconds)
     families = upstream.collect(view.queues, aggregating=view.aggregating, memory_bytes=view.memory_bytes)
-    body = request.app[appkeys.PAGES].print(families, Format.PROMETHEUS, _names(request))
-    return _respond(request, body, Format.PROMETHEUS)
+    body = request.app[appkeys.PAGES].print(families, Format.PROMETHEUS, names(request))
+    return respond(request, body, Format.PROMETHEUS)
 
 
-def respond(request: web.Request, pages: Pages, snapshot: Snapshot) -> web.Response:
+def respond_snapshot(request: web.Request, pages: Pages, snapshot: Snapshot) -> web.Response:
     """The page of a snapshot, in the format that the scraper likes best."""
     format_ = negotiate(request.headers.get("Accept", ""))
-    return _respond(request, pages.main(snapshot, format_, _names(request)), format_)
+    return respond(request, pages.main(snapshot, format_, names(request)), format_)
 
 
 def deadline(request: web.Request, settings: Settings) -> float:
@@ -50,7 +48,8 @@ def deadline(request: web.Request, settings: Settings) -> float:
         return settings.scan_timeout_seconds
     if not 0 < granted < float("inf"):
         return settings.scan_timeout_seconds
-    return max(granted - settings.scan_timeout_offset_seconds, MIN_TIMEOUT_SECONDS)
+    asked = min(granted, MAX_TIMEOUT_SECONDS) - settings.scan_timeout_offset_seconds
+    return max(asked, MIN_TIMEOUT_SECONDS)
 
 
 def negotiate(accept: str) -> Format:
@@ -84,13 +83,15 @@ def _weights(header: str) -> dict[str, float]:
     return weights
 
 
-def _names(request: web.Request) -> frozenset[str]:
+def names(request: web.Request) -> frozenset[str]:
+    """The families that are asked for; none of them is all."""
     return frozenset(request.query.getall("name[]", ()))
 
 
-def _respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
+def respond(request: web.Request, body: bytes, format_: Format) -> web.Response:
+    """A page of metrics as an answer."""
     headers = {"Content-Type": format_.value, "Vary": "Accept, Accept-Encoding"}
     if accepts_gzip(request.headers.get("Accept-Encoding", "")):
-        body = gzip.compress(body, GZIP_LEVEL, mtime=0)
+        body = request.app[appkeys.PAGES].compress(body)
         headers["Content-Encoding"] = "gzip"
     return web.Response(body=body, headers=headers)

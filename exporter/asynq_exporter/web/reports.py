@@ -20,6 +20,7 @@ class Reporter:
         #: Which of several Redis every line is about.
         self._of = {"target": target} if target else {}
         self._up: bool | None = None
+        self._error = ""
         self._queue_errors: Mapping[str, str] = {}
         self._part_errors: dict[str, str] = {}
         self._backpressure = BackpressureState.NORMAL
@@ -36,13 +37,13 @@ class Reporter:
     def _report_redis(self, snapshot: Snapshot) -> None:
         if snapshot.up and self._up is not True:
             self._say(logging.INFO, "Redis answers", queues=len(snapshot.queues.names))
-        elif not snapshot.up and self._up is not False:
+        elif not snapshot.up and self._error != snapshot.error:
             self._say(
                 logging.ERROR,
                 "Redis does not answer; check that it runs and --redis.url points to it",
                 error=snapshot.error,
             )
-        self._up = snapshot.up
+        self._up, self._error = snapshot.up, snapshot.error
 
     def _report_queues(self, snapshot: Snapshot) -> None:
         news = [q for q in snapshot.queue_errors if q not in self._queue_errors]
@@ -59,7 +60,9 @@ class Reporter:
         cut = snapshot.selection.cut
         if cut and not self._cut:
             self._say(
-                logging.WARNING, "Queues left out; raise --queues.max or narrow --queues.include", cut=cut
+                logging.WARNING,
+                "Queues left out; raise --queues.max, narrow --queues.include, or look for very long names",
+                cut=cut,
             )
         self._cut = cut
 

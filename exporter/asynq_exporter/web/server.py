@@ -8,30 +8,27 @@ import signal
 import socket
 import ssl
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
 from asynq_exporter import __version__, connect
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.settings import Settings, StartupError
+from asynq_exporter.settings import OPTIONS, Settings, StartupError
 from asynq_exporter.settings.options import Address
 from asynq_exporter.settings.targets import Target
 from asynq_exporter.web.app import create_app
+from asynq_exporter.web.connections import Limits, Runner
 
 if TYPE_CHECKING:
     from asynq_exporter.web.web_config import WebGuard
 
 logger = logging.getLogger(__name__)
 
-#: Scrapes under way may end before the server does.
-SHUTDOWN_SECONDS = 5.0
-
 REMEDIES = {
-    errno.EADDRINUSE: "another program listens there; stop it or choose another --web.listen-address",
+    errno.EADDRINUSE: "another program listens there; stop it or choose another --{flag}",
     errno.EACCES: "this user may not; choose a port above 1023",
-    errno.EADDRNOTAVAIL: "no interface has that address; choose another --web.listen-address",
+    errno.EADDRNOTAVAIL: "no interface has that address; choose another --{flag}",
 }
 
 
@@ -46,7 +43,7 @@ def run(settings: Settings, catalog: Catalog, *, targets: Sequence[Target] = ())
 
 
 async def _serve_until_signal(settings: Settings, catalog: Catalog, targets: Sequence[Target]) -> int:
-    guard = _guard(settings.web_config_file) if settings.web_config_file else None
+    guard = guard_of(settings)
     app = create_app(
         settings,
         catalog,
@@ -77,36 +74,44 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog, targets: Seq
     return 0
 
 
-def _guard(path: Path) -> "WebGuard":
+def guard_of(settings: Settings) -> "WebGuard | None":
+    """What the web configuration file asks of every request; raises SettingsError."""
+    if settings.web_config_file is None:
+        return None
     from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415 -- pydantic and bcrypt take long
 
-    return WebGuard(path)
+    return WebGuard(settings.web_config_file)
 
 
 async def start(
-    app: web.Application, settings: Settings, *, tls: ssl.SSLContext | None = None
-) -> web.AppRunner:
-    """Listens on every address; nothing is started, and nothing stays open, when one of them fails.
+    app: web.Application,
+    settings: Settings,
+    *,
+    tls: ssl.SSLContext | None = None,
+    limits: Limits | None = None,
+    option: str = "web_listen_addresses",
+) -> Runner:
+    """Listens on every address of an option; nothing is started, and nothing stays open, when one fails.
 
     Raises:
         StartupError: an address cannot be listened on.
     """
     sockets: list[socket.socket] = []
     try:
-        for address in settings.web_listen_addresses:
-            sockets += bind(address)
+        for address in getattr(settings, option):
+            sockets += bind(address, flag=OPTIONS[option].flag or "")
     except StartupError:
         for sock in sockets:
             sock.close()
         raise
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = Runner(app, limits=limits)
     await runner.setup()
     for sock in sockets:
-        await web.SockSite(runner, sock, ssl_context=tls).start()
+        await runner.listen(sock, tls=tls)
     return runner
 
 
-def bind(address: Address) -> list[socket.socket]:
+def bind(address: Address, *, flag: str = "web.listen-address") -> list[socket.socket]:
     """Sockets on an address; without a host, on every interface of both families.
 
     Raises:
@@ -120,9 +125,9 @@ def bind(address: Address) -> list[socket.socket]:
         found = socket.getaddrinfo(address.host, address.port, type=socket.SOCK_STREAM)
         return [socket.create_server(place[:2], family=family) for family, _, _, _, place in found]
     except socket.gaierror as exc:
-        raise StartupError(f"--web.listen-address: no such host {address.host!r}: {exc.strerror}") from exc
+        raise StartupError(f"--{flag}: no such host {address.host!r}: {exc.strerror}") from exc
     except OSError as exc:
         number = exc.errno or 0
-        remedy = REMEDIES.get(number, "choose another --web.listen-address")
+        remedy = REMEDIES.get(number, "choose another --{flag}").format(flag=flag)
         reason = os.strerror(number)
-        raise StartupError(f"--web.listen-address: cannot listen on {address}: {reason}; {remedy}") from exc
+        raise StartupError(f"--{flag}: cannot listen on {address}: {reason}; {remedy}") from exc

@@ -46,7 +46,7 @@ async def probe(request: web.Request) -> web.Response:
     asked = probes[name]
     timeout_seconds = metrics.deadline(request, asked.watch.settings)
     snapshot = await asked.watch.scans.get(timeout_seconds=timeout_seconds)
-    return metrics.respond(request, asked.pages, snapshot)
+    return metrics.respond_snapshot(request, asked.pages, snapshot)
 
 
 async def discovery(request: web.Request) -> web.Response:

@@ -4,7 +4,7 @@ import asyncio
 import logging
 
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.scan.background.collectors import COLLECTORS, BackgroundCollectors
+from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
 from asynq_exporter.scan.pipe import UNREACHABLE
 from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.scanner import QueueFilter, Scanner
@@ -23,7 +23,7 @@ class Watch:
     def __init__(self, settings: Settings, catalog: Catalog, source: Source, *, target: str = "") -> None:
         self.settings = settings
         self._source = source
-        names = tuple(name for name in COLLECTORS if getattr(settings, f"collector_{name}"))
+        names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
         self._background = BackgroundCollectors(
             source,
             names,

@@ -1,7 +1,8 @@
 """The web configuration file of Prometheus exporters: TLS, basic authentication, response headers.
 
 The format is that of exporter-toolkit, so one file serves all exporters of a machine. Users and headers are
-read anew when the file changes, certificates when they do; a broken new version leaves the old one in force.
+read anew when the file changes, certificates when they do; a new version that is broken, or that would let
+everybody in, leaves the old one in force.
 What cannot be had here is refused, not ignored, where ignoring it would weaken security.
 """
 
@@ -67,6 +68,9 @@ Header = Literal[
     "X-XSS-Protection",
     "Strict-Transport-Security",
 ]
+
+#: Of TLS 1.2 those with forward secrecy and authenticated encryption; every client of today has one of them.
+STRONG_SUITES = "ECDHE+AESGCM:ECDHE+CHACHA20"
 
 _TLS13_SUITES = ("TLS_AES_128_GCM_SHA256", "TLS_AES_256_GCM_SHA384", "TLS_CHACHA20_POLY1305_SHA256")
 
@@ -137,7 +141,7 @@ class WebConfig(_Section):
 
     tls_server_config: Tls | None = None
     http_server_config: Http = Field(default_factory=Http)
-    basic_auth_users: dict[str, Annotated[str, AfterValidator(_bcrypt_hash)]] = {}
+    basic_auth_users: dict[str, Annotated[str, AfterValidator(_bcrypt_hash)]] = Field(default={}, repr=False)
 
 
 def load(path: Path) -> WebConfig:
@@ -229,13 +233,20 @@ class WebGuard:
             return
         self._stamp = stamp
         try:
-            self._config = load(self._path)
+            config = load(self._path)
         except SettingsError as exc:
             logger.warning(
                 "Web configuration is broken; the old one stays in force", extra={"error": str(exc)}
             )
-        else:
-            logger.info("Web configuration read anew; changes of TLS settings need a restart")
+            return
+        if self._config.basic_auth_users and not config.basic_auth_users:
+            # As in the moment in which an editor has emptied the file.
+            logger.warning(
+                "Web configuration has no users any more; the old one stays in force until a restart"
+            )
+            return
+        self._config = config
+        logger.info("Web configuration read anew; changes of TLS settings need a restart")
 
 
 class _ServerTls:
@@ -269,6 +280,8 @@ class _ServerTls:
             context.options &= ~ssl.OP_CIPHER_SERVER_PREFERENCE
         if tls.cipher_suites:
             self._choose_suites(context)
+        elif context.minimum_version >= ssl.TLSVersion.TLSv1_2:
+            context.set_ciphers(STRONG_SUITES)
         self._load_pair(context)
         context.verify_mode = VERIFICATION[tls.client_auth_type]
         if self._authority is None and context.verify_mode is not ssl.CERT_NONE:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from asynq_exporter.core.worker.timings import BUCKETS, MAX_TYPE_CHARACTERS, OTHER, Timings
+from asynq_exporter.core.timings import BUCKETS, MAX_TYPE_CHARACTERS, OTHER
+from asynq_exporter.core.worker.timings import Timings
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,10 @@ module asynq-interop
 
 go 1.26.0
 
+replace asynqmetrics => ../../../deploy/go-middleware
+
 require (
+	asynqmetrics v0.0.0
 	github.com/hibiken/asynq v0.26.0
 	github.com/hibiken/asynq/x v0.0.0-20211219150637-8dfabfccb3be
 	github.com/prometheus/client_golang v1.25.0

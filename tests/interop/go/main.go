@@ -17,6 +17,7 @@ var commands = map[string]func(args []string) error{
 	"fill":     fill,
 	"inspect":  inspect,
 	"live":     live,
+	"measured": measured,
 	"work":     work,
 }
 

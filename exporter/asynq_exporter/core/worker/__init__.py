@@ -8,6 +8,7 @@ async def send(attempt: Attempt) -> None: ...
 await Server(redis, mux, ServerConfig(queues={"critical": 10, "default": 4}, concurrency=10)).run()
 """
 
+from asynq_exporter.core.timings import BUCKETS, Histogram, TaskTimings
 from asynq_exporter.core.worker.attempt import Attempt, Handler
 from asynq_exporter.core.worker.config import ServerConfig, delay_by
 from asynq_exporter.core.worker.errors import (
@@ -27,7 +28,6 @@ from asynq_exporter.core.worker.mux import Mux
 from asynq_exporter.core.worker.periodic_tasks import PeriodicTask, PeriodicTasks
 from asynq_exporter.core.worker.scheduler import Scheduler
 from asynq_exporter.core.worker.server import Server, ServerStatus
-from asynq_exporter.core.worker.timings import BUCKETS, Histogram, TaskTimings
 
 __all__ = [
     "BUCKETS",

@@ -86,6 +86,9 @@ class ServerConfig:
     #: What Redis has to answer one round trip.
     redis_timeout_seconds: float = 10.0
 
+    #: Add task timings to the sums in Redis at each heartbeat, for the exporter.
+    share_timings: bool = False
+
     #: Who is in the records; this host and process by default.
     host: str | None = None
     pid: int | None = None

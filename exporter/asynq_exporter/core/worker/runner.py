@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from asynq_exporter.core.clock import Clock
 from asynq_exporter.core.errors import AsynqError
+from asynq_exporter.core.messages import NANOSECONDS
 from asynq_exporter.core.worker import ending
 from asynq_exporter.core.worker.attempt import Attempt, Handler, ResultWriter, Run
 from asynq_exporter.core.worker.broker import WorkerBroker
@@ -99,14 +100,16 @@ class Runner:
 
     async def _finish(self, run: Run, attempt: Attempt, error: Exception | None) -> None:
         what = ending.of(run.message, error)
+        seconds = round(self._failures.now() - run.started_ns / NANOSECONDS, 3)
+        fields: dict[str, object] = {**_fields(run), "seconds": seconds}
         if error is None:
             make = self._broker.done if what is Ending.DONE else self._broker.mark_complete
             if await self._syncer.write(_write(run, what, lambda: make(run.message))):
-                logger.info("[Asynq] Task completed", extra=_fields(run))
+                logger.info("[Asynq] Task completed", extra=fields)
             return
         await self._tell(attempt, error)
         await self._syncer.write(self._failure(run, what, error))
-        fields = {**_fields(run), "ending": what.value, "error": text_of(error)}
+        fields |= {"ending": what.value, "retried": run.message.retried, "error": text_of(error)}
         logger.warning("[Asynq] Task failed", extra=fields, exc_info=error if is_panic(error) else None)
 
     async def _tell(self, attempt: Attempt, error: Exception) -> None:

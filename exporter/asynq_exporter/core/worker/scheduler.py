@@ -112,7 +112,12 @@ class Scheduler:
         self._firing: set[asyncio.Task[None]] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._beats = Routine(
-            "scheduler heartbeat", self._beat, interval_seconds=heartbeat_seconds, outage=self._outage
+            "scheduler heartbeat",
+            self._beat,
+            interval_seconds=heartbeat_seconds,
+            outage=self._outage,
+            # Go's is not to be seen for its first seconds.
+            at_once=True,
         )
 
     def register(self, spec: str, task: Task, **options: Unpack[Options]) -> str:

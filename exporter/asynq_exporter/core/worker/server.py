@@ -14,7 +14,10 @@ from redis.asyncio import Redis
 
 from asynq_exporter.core.client import Client
 from asynq_exporter.core.clock import Clock, SystemClock
+from asynq_exporter.core.control import WorkerControl
 from asynq_exporter.core.errors import AsynqError, FailedPreconditionError, InvalidArgumentError
+from asynq_exporter.core.shared_timings import SharedTimings
+from asynq_exporter.core.timings import TaskTimings
 from asynq_exporter.core.worker.aggregator import GroupChecks
 from asynq_exporter.core.worker.attempt import Handler
 from asynq_exporter.core.worker.broker import WorkerBroker
@@ -25,14 +28,16 @@ from asynq_exporter.core.worker.forwarder import Forwarder
 from asynq_exporter.core.worker.health import Health
 from asynq_exporter.core.worker.heartbeat import Heartbeat
 from asynq_exporter.core.worker.janitor import Janitor
+from asynq_exporter.core.worker.orders import Orders
 from asynq_exporter.core.worker.outage import Outage
 from asynq_exporter.core.worker.processor import Processor
 from asynq_exporter.core.worker.recoverer import Recoverer
 from asynq_exporter.core.worker.routine import Routine
 from asynq_exporter.core.worker.runner import Runner
+from asynq_exporter.core.worker.sharing import Sharing
 from asynq_exporter.core.worker.subscriber import Subscriber
 from asynq_exporter.core.worker.syncer import Syncer
-from asynq_exporter.core.worker.timings import TaskTimings
+from asynq_exporter.core.worker.throttle import Throttle
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +78,8 @@ class Server:
         self._status = ServerStatus.NEW
         self._is_announced = False
         self._outage = Outage()
+        self._throttle = Throttle(concurrency=config.slots, polling=config.polling)
+        self._orders = Orders(WorkerControl(redis, self._clock), timeout_seconds=config.redis_timeout_seconds)
         self._broker = WorkerBroker(
             redis,
             self._clock,
@@ -90,6 +97,9 @@ class Server:
         self._subscriber = Subscriber(
             redis, self._processor.cancel, pause_seconds=config.resubscribe_seconds, outage=self._outage
         )
+        self._sharing = Sharing(
+            SharedTimings(redis, self._clock), self._runner.timings.read, server_id=self.server_id
+        )
         self._make_routines(tuple(config.weights))
 
     @property
@@ -106,6 +116,11 @@ class Server:
     def concurrency(self) -> int:
         """How many tasks run at the same time at most."""
         return self._processor.concurrency
+
+    @property
+    def own_concurrency(self) -> int:
+        """The same without what is asked of all workers through Redis."""
+        return self._throttle.concurrency
 
     @property
     def active_tasks(self) -> int:
@@ -146,8 +161,10 @@ class Server:
             raise ServerClosedError("the server was shut down")
         if self._status is not ServerStatus.NEW:
             raise FailedPreconditionError("the server is already running")
-        self._status = ServerStatus.ACTIVE if self._config.polling else ServerStatus.STOPPED
+        self._status = ServerStatus.STOPPED if self._throttle.is_stopped else ServerStatus.ACTIVE
+        self._processor.set_polling(polling=self._throttle.is_open)
         self._heartbeat.begin()
+        self._obeys.start()
         self._beats.start()
         if self._health is not None:
             self._health.start()
@@ -155,6 +172,8 @@ class Server:
         for routine in (self._syncs, self._recovers, self._forwards):
             routine.start()
         self._processor.start()
+        if self._shares is not None:
+            self._shares.start()
         self._cleans.start()
         if self._checks is not None:
             self._checks.start()
@@ -163,22 +182,28 @@ class Server:
         """Takes no new tasks; what runs goes on, and so does the upkeep. The emergency stop."""
         self.set_polling(polling=False)
 
-    def set_polling(self, *, polling: bool) -> None:
-        """Takes tasks, or none; without effect before the start and after the end."""
+    def set_polling(self, *, polling: bool, by: str = "") -> None:
+        """Takes tasks, or none; without effect before the start and after the end.
+
+        `by` is who wants it, for the log. A stop that is asked of all workers through Redis goes before.
+        """
         if self._status not in (ServerStatus.ACTIVE, ServerStatus.STOPPED):
             return
-        self._status = ServerStatus.ACTIVE if polling else ServerStatus.STOPPED
-        self._processor.set_polling(polling=polling)
+        self._throttle.polling = polling
+        self._apply(by)
 
-    def set_concurrency(self, concurrency: int) -> None:
+    def set_concurrency(self, concurrency: int, *, by: str = "") -> None:
         """Changes how many tasks run at the same time; what runs beyond a lower number goes on to its end.
+
+        `by` is who wants it, for the log. A number that is asked of all workers through Redis goes before.
 
         Raises:
             InvalidArgumentError: less than 1; to take none there is `stop`.
         """
         if concurrency < 1:
             raise InvalidArgumentError(f"concurrency is 1 or more, not {concurrency}")
-        self._processor.set_concurrency(concurrency)
+        self._throttle.concurrency = concurrency
+        self._apply(by)
 
     async def shutdown(self) -> None:
         """Ends: what runs has some time, then it goes back to its queue as the next to run."""
@@ -186,11 +211,15 @@ class Server:
             return
         self._status = ServerStatus.CLOSED
         seconds = self._config.redis_timeout_seconds
+        await self._obeys.stop(within_seconds=seconds)
         await self._forwards.stop(within_seconds=seconds)
         await self._processor.shutdown()
         await self._recovers.stop(within_seconds=seconds)
         await self._syncs.stop(within_seconds=seconds)
         await self._once("syncer", self._syncer.retry_all())
+        if self._shares is not None:
+            await self._shares.stop(within_seconds=seconds)
+            await self._once("timings", self._sharing.share())
         await self._subscriber.stop()
         await self._cleans.stop(within_seconds=seconds)
         if self._checks is not None:
@@ -206,10 +235,30 @@ class Server:
         record = self._heartbeat.server
         record.status, record.concurrency = self._status, self.concurrency
         await self._heartbeat.beat()
-        if not self._is_announced and self._status is ServerStatus.ACTIVE:
+        if not self._is_announced and self._status is ServerStatus.ACTIVE and self._throttle.is_open:
             self._is_announced = True
             # The words are the guide's (appendix A).
             logger.info("[Asynq] Polling system initialized successfully", extra=self._fields())
+
+    async def _obey(self) -> None:
+        self._throttle.asked = await self._orders.read()
+        self._apply("redis")
+
+    def _apply(self, by: str) -> None:
+        """Makes the processor do as the throttle says, and tells what has changed."""
+        throttle, before = self._throttle, self.concurrency
+        self._processor.set_concurrency(throttle.slots)
+        if before != self.concurrency:
+            fields = {"by": by, "before": before, "concurrency": self.concurrency}
+            logger.warning("[Asynq] Concurrency changed", extra=fields)
+        if self._status not in (ServerStatus.ACTIVE, ServerStatus.STOPPED):
+            return
+        status = ServerStatus.STOPPED if throttle.is_stopped else ServerStatus.ACTIVE
+        if status is not self._status:
+            what = "stopped" if throttle.is_stopped else "resumed"
+            logger.warning("[Asynq] Polling %s", what, extra={"by": by, "active": self.active_tasks})
+        self._status = status
+        self._processor.set_polling(polling=throttle.is_open)
 
     async def _once(self, part: str, action: Awaitable[None]) -> None:
         """Does what is done at the end whether or not Redis is there."""
@@ -224,6 +273,10 @@ class Server:
         recoverer = Recoverer(broker, failures, queues, grace_seconds=config.recover_grace_seconds)
         janitor = Janitor(broker, queues, batch_size=config.janitor_batch_size)
         self._beats = self._routine("heartbeat", self._beat, config.heartbeat_seconds, at_once=True)
+        self._obeys = self._routine("control", self._obey, config.heartbeat_seconds, at_once=True)
+        self._shares = None
+        if config.share_timings:
+            self._shares = self._routine("timings", self._sharing.share, config.heartbeat_seconds)
         self._syncs = self._routine("syncer", self._syncer.retry_all, config.sync_seconds)
         self._recovers = self._routine("recoverer", recoverer.recover, config.recover_seconds, at_once=True)
         self._forwards = self._routine("forwarder", Forwarder(broker, queues).forward, config.forward_seconds)

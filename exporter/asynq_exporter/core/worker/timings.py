@@ -1,45 +1,17 @@
-"""How long tasks take and wait, by type, as plain counts; whoever serves metrics reads them."""
+"""Counts how long tasks take and wait, by type; whoever serves metrics reads the numbers."""
 
 import bisect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-#: Upper bounds of the buckets of both histograms, seconds; above the last is one more.
-BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 1800.0)
-
-#: Types that have numbers of their own; types are free text, and a label with no end is a leak.
-MAX_TYPES = 100
-MAX_TYPE_CHARACTERS = 100
-
-#: The type under which all others are counted.
-OTHER = "other"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Histogram:
-    """Observations by bucket; `counts` has one number per bound, not added up, and one for what is above."""
-
-    counts: tuple[int, ...]
-    sum_seconds: float
-
-    @property
-    def count(self) -> int:
-        """All observations."""
-        return sum(self.counts)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskTimings:
-    """The numbers of one type of task."""
-
-    #: How long handlers ran.
-    duration: Histogram
-    #: From ready to run until a worker took it; tasks that do not say since when they waited are left out.
-    wait: Histogram
-    succeeded: int
-    failed: int
-
+from asynq_exporter.core.timings import (
+    BUCKETS,
+    MAX_TYPE_CHARACTERS,
+    MAX_TYPES,
+    OTHER,
+    Histogram,
+    TaskTimings,
+)
 
 #: What a server hands to whoever shows its numbers.
 ReadTimings = Callable[[], Mapping[str, TaskTimings]]

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from asynq_exporter.core.clock import Clock, SystemClock
-from asynq_exporter.scan.background import groups, memory, types
+from asynq_exporter.scan.background import groups, memory, task_timings, types
 from asynq_exporter.scan.background.reader import Ask, PacedReader
 from asynq_exporter.scan.pipe import UNREACHABLE, ReplyError
 from asynq_exporter.scan.route import Source
@@ -26,10 +26,19 @@ COLLECTORS: Mapping[str, Collect] = {
     "types": types.collect,
 }
 
-#: Collector -> its samples of all queues, as a change to `Samples`.
+#: Reads something that is of no queue: what was found, and the first error.
+CollectWhole = Callable[[Ask], Awaitable[tuple[dict[str, Any], str]]]
+
+#: Name -> what it does, once a round.
+WHOLE: Mapping[str, CollectWhole] = {"task_timings": task_timings.collect}
+
+NAMES = (*COLLECTORS, *WHOLE)
+
+#: Collector -> its samples, as a change to `Samples`.
 FIELDS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "groups": lambda found: {"aggregating": found},
     "memory": lambda found: {"memory_bytes": found},
+    "task_timings": lambda found: {"task_timings": found},
     "types": lambda found: {"types": tuple(count for counts in found.values() for count in counts)},
 }
 
@@ -44,7 +53,7 @@ class BackgroundCollectors:
     def __init__(
         self,
         client: Source,
-        names: tuple[str, ...] = tuple(COLLECTORS),
+        names: tuple[str, ...] = NAMES,
         *,
         interval_seconds: float = 60.0,
         commands_per_second: float = 500.0,
@@ -75,7 +84,7 @@ class BackgroundCollectors:
             error = snapshot.error
             if snapshot.up:
                 try:
-                    found, error = await self._sample(COLLECTORS[name], snapshot.queues)
+                    found, error = await self._collect(name, snapshot.queues)
                 except UNREACHABLE as exc:
                     error = str(exc) or type(exc).__name__
                     await self._reader.close()
@@ -84,6 +93,14 @@ class BackgroundCollectors:
     async def close(self) -> None:
         """Drops the connection."""
         await self._reader.close()
+
+    async def _collect(self, name: str, queues: Queues) -> tuple[dict[str, Any], str]:
+        if name in COLLECTORS:
+            return await self._sample(COLLECTORS[name], queues)
+        try:
+            return await WHOLE[name](self._reader.ask)
+        except (ReplyError, ValueError, TypeError) as exc:
+            return {}, str(exc)
 
     async def _sample(self, collect: Collect, queues: Queues) -> tuple[dict[str, Any], str]:
         """What was found of each queue, and the first error; a bad queue costs itself alone."""

@@ -1,0 +1,56 @@
+"""A process of the company: a server or scheduler of the core that can end in order, or die."""
+
+import asyncio
+
+from redis.asyncio.connection import AbstractConnection
+from redis.exceptions import ConnectionError as RedisConnectionError
+
+from asynq_exporter.core.worker import Scheduler, Server
+from asynq_exporter.demo.redis_server import EmbeddedRedis
+from asynq_exporter.demo.routine import to_the_end
+
+#: What a shutdown in order may take; a Redis that hangs would keep it for long.
+GRACE_SECONDS = 5.0
+
+
+class Process:
+    """A server or scheduler with a client of its own.
+
+    It runs inside of the demo, which so starts fast and stays small. For everybody else its death is that of
+    a process: from one moment to the next Redis hears nothing of it any more.
+    """
+
+    def __init__(self, redis: EmbeddedRedis, name: str) -> None:
+        self.redis = redis.client(name, on_connect=self._on_connect)
+        self._program: Server | Scheduler | None = None
+        self._is_dead = False
+
+    async def start(self, program: Server | Scheduler) -> None:
+        """Starts what was made with the client of this process."""
+        self._program = program
+        await program.start()
+
+    async def stop(self) -> None:
+        """Ends it in order: tasks go back to their queues, records go away."""
+        await to_the_end(self._end(grace_seconds=GRACE_SECONDS))
+
+    async def kill(self) -> None:
+        """Ends it as SIGKILL does: tasks stay active under leases that nobody extends, records run out."""
+        await to_the_end(self._end(grace_seconds=0.0))
+
+    async def _end(self, *, grace_seconds: float) -> None:
+        if self._program is None:
+            return
+        shutdown = asyncio.create_task(self._program.shutdown())
+        if grace_seconds:
+            await asyncio.wait({shutdown}, timeout=grace_seconds)
+        if not shutdown.done():
+            self._is_dead = True
+            await self.redis.connection_pool.disconnect()
+        await shutdown
+        await self.redis.aclose()
+
+    async def _on_connect(self, connection: AbstractConnection) -> None:
+        if self._is_dead:
+            raise RedisConnectionError("the process is dead")
+        await connection.on_connect()

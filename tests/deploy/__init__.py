@@ -1,0 +1,1 @@
+"""Deployments: what is installed, and where it is put."""

@@ -1,0 +1,5 @@
+module asynq-crds
+
+go 1.26.0
+
+require github.com/prometheus-operator/prometheus-operator v0.86.1

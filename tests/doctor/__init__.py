@@ -1,0 +1,1 @@
+"""The doctor: checks, words, reports, and the command against real Redis servers."""
