@@ -143,15 +143,11 @@ async def test_a_target_that_is_away_is_down_alone(two: list[RedisServer], tmp_p
 async def test_targets_are_connected_when_asked_for(two: list[RedisServer], tmp_path: Path) -> None:
     """Before the first probe nobody knocks at a target; then its background collectors run too."""
     async with serving(tmp_path, described(two), **PASSWORD) as site:
+        await sampled(site, "/metrics")  # by now all that runs by itself has run
         before = clients(two[1])
         await site.get("/probe?target=second")
         during = clients(two[1])
-        async with asyncio.timeout(30):
-            while (
-                'collector_success{collector="memory"} 1.0'
-                not in (await site.get("/probe?target=second")).text
-            ):
-                await asyncio.sleep(0.05)
+        await sampled(site, "/probe?target=second")
     after = clients(two[1])
 
     assert (0, 0) == (before, after)
