@@ -41,7 +41,7 @@ bundle: .venv/.dev  ## generate dashboards, alerts and rules
 docs: .venv/.dev  ## generate the reference pages
 	$(BIN)/python -m tools.generate_docs
 
-bench: .venv/.dev  ## measure against the Go exporter and a raw socket; writes bench/README.md
+bench: .venv/.dev  ## measure against Go's exporter, client and server; writes bench/README.md
 	$(BIN)/python -m bench $(ARGS)
 
 package: .venv/.dev  ## build sdist and wheel into dist/

@@ -3,9 +3,16 @@
 import argparse
 import sys
 
-from bench import crowd, footprint, growth, neighbour, processes, report, scrape
+from bench import crowd, footprint, growth, neighbour, processes, report, scrape, throughput
 
-SECTIONS = [scrape.SECTION, growth.SECTION, neighbour.SECTION, crowd.SECTION, footprint.SECTION]
+SECTIONS = [
+    scrape.SECTION,
+    growth.SECTION,
+    neighbour.SECTION,
+    crowd.SECTION,
+    footprint.SECTION,
+    throughput.SECTION,
+]
 
 
 def main() -> None:

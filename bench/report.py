@@ -11,8 +11,8 @@ RESULTS = FOLDER / "results"
 INTRODUCTION = """\
 # Benchmarks
 
-`make bench` measures everything below against the real Go exporter (`x/metrics` of hibiken/asynq behind net/http) on the same
-Redis, in one run and in turn: each round every contestant once, so that a machine that slows down slows all of them. On a
+`make bench` measures everything below against the real Go exporter (`x/metrics` of hibiken/asynq behind net/http), or Go's client
+and server, on the same Redis, in one run and in turn: each round every contestant once, so that a machine that slows down slows all of them. On a
 shared machine the ratios matter, not the milliseconds. `make bench ARGS='scrape crowd'` measures only those sections;
 `make bench ARGS=--list` names them.
 """

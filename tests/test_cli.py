@@ -145,9 +145,18 @@ def test_port_in_use_is_a_failed_start(command: list[str], flag: str) -> None:
     assert_one_line(done, 1, address, f"another program listens there; stop it or choose another {flag}")
 
 
+#: Commands and the options that their help shows.
+HELP = {
+    "serve": cli.OF_SERVE,
+    "worker": cli.OF_THE_WORKER,
+    "poll": cli.OF_POLL,
+    "migrate": cli.OF_RECORDS,
+}
+
+
 @pytest.mark.parametrize(
     "command",
-    [["--help"], ["serve", "--help"], ["worker", "--help"], ["demo", "--help"], ["config", "check", "-h"]],
+    [["--help"], *([name, "-h"] for name in (*HELP, "demo", "records")), ["config", "check", "-h"]],
 )
 def test_help_is_complete_and_narrow(command: list[str]) -> None:
     """Every flag with its environment name, in 80 columns."""
@@ -155,14 +164,14 @@ def test_help_is_complete_and_narrow(command: list[str]) -> None:
 
     assert 0 == done.returncode
     assert max(map(len, done.stdout.splitlines())) <= 80
-    if shown := {"serve": cli.OF_SERVE, "worker": cli.OF_THE_WORKER}.get(command[0]):
+    if shown := HELP.get(command[0]):
         text = " ".join(done.stdout.split()).replace("- ", "-")
         for option in shown:
             assert (option.flag or option.environment) in text
             assert option.environment in done.stdout
     if command[0] == "demo":
         assert "dead-letter-flood" in done.stdout
-    assert {*OPTIONS.values()} == {*cli.OF_SERVE, *cli.OF_THE_WORKER}
+    assert {*OPTIONS.values()} == {*cli.OF_SERVE, *cli.OF_THE_WORKER, *cli.OF_POLL}
 
 
 def test_version_is_told() -> None:

@@ -15,14 +15,17 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
-from asynq_exporter import __version__, logs
+from asynq_exporter import __version__, completion, logs
 from asynq_exporter.core.catalog import Catalog, documented
 from asynq_exporter.settings import (
     FILES,
     LOGGING,
     OPTIONS,
+    POLLING,
     QUEUES,
+    RECORDS,
     REDIS,
     SCAN,
     TLS,
@@ -48,23 +51,33 @@ PROGRAM = "asynq-exporter"
 
 USAGE_ERROR, START_ERROR = 2, 1
 
-CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+HELP = ["-h", "--help"]
+CONTEXT = {"help_option_names": HELP, "max_content_width": 100}
 
 #: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
-#: own Redis, and of `worker`, which scans nothing.
+#: own Redis, of `worker`, which scans nothing, of what looks at the task records, and of `poll`.
 ALL = tuple(OPTIONS.values())
-OF_SERVE = tuple(each for each in ALL if each.group != WORKER)
+OF_SERVE = tuple(each for each in ALL if each.group not in (WORKER, POLLING))
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
     each
     for each in OF_SERVE
-    if each.group not in (REDIS, TLS, FILES, SCAN) and each.name != "web_config_file"
+    if each.group not in (REDIS, TLS, FILES, SCAN, RECORDS) and each.name != "web_config_file"
 )
 OF_THE_WORKER = tuple(
     each
     for each in ALL
     if each.group in (WEB, FILES, REDIS, TLS, QUEUES, WORKER, LOGGING)
     and each.name not in ("web_listen_addresses", "queues_max")
+)
+OF_RECORDS = tuple(each for each in ALL if each.group in (REDIS, TLS, RECORDS, LOGGING, FILES))
+POLLS_TOO = ("web_telemetry_path", "web_config_file", "worker_listen_addresses", "polling_enabled")
+OF_POLL = tuple(
+    each
+    for each in ALL
+    if each in OF_RECORDS
+    or each.group == POLLING
+    or each.name in (*POLLS_TOO, "concurrency", "shutdown_timeout_seconds")
 )
 OF_THE_DOCTOR = tuple(
     each for each in ALL if each.group in (REDIS, TLS, QUEUES, FILES) or each.name == "scan_timeout_seconds"
@@ -120,7 +133,13 @@ class Command(click.Command):
         if not each.kind.metavar:
             return click.Option((f"--{each.flag}/--no-{each.flag}", each.name), default=None)
         # Given twice, an option that takes one value takes the last, as everywhere.
-        return click.Option((f"--{each.flag}", each.name), multiple=True, type=str, metavar=each.kind.metavar)
+        return click.Option(
+            (f"--{each.flag}", each.name),
+            multiple=True,
+            type=str,
+            metavar=each.kind.metavar,
+            shell_complete=completion.values_of(each),
+        )
 
     @staticmethod
     def _write(
@@ -167,6 +186,12 @@ class Scenario(click.ParamType[str]):
         if value not in names:
             self.fail(f"no scenario {value!r}; write one of {', '.join(names)}", param, ctx)
         return str(value)
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """Those that begin like what is typed."""
+        return completion.begun(incomplete, list(_scenarios()))
 
 
 @click.group(context_settings=CONTEXT)
@@ -215,6 +240,59 @@ def worker(target: str, **values: Any) -> int:
     settings, catalog = read()
     logs.configure(level=settings.log_level, form=settings.log_format)
     return work.run(settings, catalog, handlers.load(target), reread=read)
+
+
+@program.command(cls=Command, settings=OF_POLL, short_help="Poll tasks of the task records.")
+@click.argument("target", metavar="MODULE:ATTRIBUTE")
+def poll(target: str, **values: Any) -> int:
+    """Poll tasks of the task records with the async function MODULE:ATTRIBUTE.
+
+    It is called with a record and answers with a status. While the queue works, jobs
+    of it poll; while it is off or down, the fallback does.
+    """
+    from asynq_exporter import handlers  # noqa: PLC0415
+    from asynq_exporter.web import polling  # noqa: PLC0415
+
+    settings = _logged(values, OF_POLL)
+    return polling.run(settings, handlers.load(target, kind="an `async def` of a record"))
+
+
+@program.command(cls=Command, settings=OF_RECORDS, short_help="Put unfinished tasks into the queue.")
+@click.option("--dry-run", is_flag=True, help="Count, and change nothing.")
+def migrate(*, dry_run: bool, **values: Any) -> int:
+    """Put unfinished tasks of the task records that have no job into the queue.
+
+    Of several processes one does it, the others wait. What was ended goes on where it
+    was when it is run again.
+    """
+    from asynq_exporter.web import migrating  # noqa: PLC0415
+
+    resolved, _ = configure(values, of=OF_RECORDS)
+    settings = resolved.settings
+    # On a terminal a line that counts takes the place of the log.
+    is_quiet = sys.stderr.isatty() and resolved.origins["log_level"] == "default"
+    logs.configure(level="warn" if is_quiet else settings.log_level, form=settings.log_format)
+    return migrating.run(settings, dry_run=dry_run)
+
+
+@program.group(context_settings=CONTEXT)
+def records() -> None:
+    """Look after the database of the task records."""
+
+
+@records.command(cls=Command, settings=OF_RECORDS, short_help="Make the tables, or bring them up to date.")
+def upgrade(**values: Any) -> int:
+    """Make the tables of the task records, or bring them up to date.
+
+    Of several processes one does it, the others wait. It takes a user who may make
+    tables; nothing else does.
+    """
+    from asynq_exporter.web import records as opened  # noqa: PLC0415
+
+    settings = _logged(values, OF_RECORDS)
+    opened.upgrade(settings)
+    click.echo(f"{settings.records_database_url} is up to date")
+    return 0
 
 
 @program.command(cls=Demo, settings=OF_THE_DEMO, short_help="Show the exporter on a living workload.")
@@ -320,6 +398,7 @@ def check(file: str | None, **values: Any) -> int:
             connect.check(target.settings, target=target.name)
         connect.check(resolved.settings)
         _check_web_config(resolved)
+        _check_tokens(resolved)
     except SettingsError as exc:
         for problem in exc.problems:
             _fail(problem, USAGE_ERROR)
@@ -334,6 +413,20 @@ def check(file: str | None, **values: Any) -> int:
     width = max(len(name) for name, _, _ in rows)
     for name, text, where in rows:
         click.echo(_one_line(f"{name:<{width}}  {text}  ({where})"))
+    return 0
+
+
+@program.command("completion", short_help="Print what makes a shell complete commands and options.")
+@click.argument("shell", type=click.Choice(completion.SHELLS))
+def complete(shell: str) -> int:
+    r"""Print what makes a SHELL complete commands, options and their values.
+
+    \b
+    bash  asynq-exporter completion bash > /etc/bash_completion.d/asynq-exporter
+    zsh   asynq-exporter completion zsh > "${fpath[1]}/_asynq-exporter"
+    fish  asynq-exporter completion fish > ~/.config/fish/completions/asynq-exporter.fish
+    """
+    click.echo(completion.script(program, shell, name=PROGRAM))
     return 0
 
 
@@ -359,6 +452,13 @@ def configure(values: Values, *, of: Sequence[Option] = ALL) -> tuple[Resolved, 
         return resolve(flags=flags, environment=environment), documented()
     resolved = resolve(flags=flags, environment=environment, file=file.options)
     return _with_targets(resolved, file)
+
+
+def _logged(values: Values, of: Sequence[Option]) -> Settings:
+    """The settings; what is logged from now on is logged as they say."""
+    settings = configure(values, of=of)[0].settings
+    logs.configure(level=settings.log_level, form=settings.log_format)
+    return settings
 
 
 def main() -> NoReturn:
@@ -443,6 +543,13 @@ def _check_web_config(resolved: Resolved) -> None:
         from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415
 
         WebGuard(resolved.settings.web_config_file)
+
+
+def _check_tokens(resolved: Resolved) -> None:
+    if resolved.settings.api_token_file is not None:
+        from asynq_exporter.web.api import tokens  # noqa: PLC0415
+
+        tokens.load(resolved.settings.api_token_file)
 
 
 def _described(catalog: Catalog) -> Iterable[tuple[str, str]]:

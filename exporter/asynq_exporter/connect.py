@@ -30,7 +30,7 @@ CLIENT_NAME = "asynq-exporter"
 #: A password is a line; a bigger file is the wrong file.
 MAX_PASSWORD_BYTES = 64 * 1024
 
-PASSWORD_FILES = ("redis_password_file", "redis_sentinel_password_file")
+PASSWORD_FILES = ("redis_password_file", "redis_sentinel_password_file", "api_redis_password_file")
 
 
 def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.Redis:
@@ -70,6 +70,27 @@ def make_source(settings: Settings, *, name: str = CLIENT_NAME, target: str = ""
         return redis.asyncio.Redis.from_pool(_sentinel_pool(settings, name, is_master=not from_replicas))
     pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings, name), **_place(settings))
     return redis.asyncio.Redis.from_pool(pool)
+
+
+def make_api_redis(settings: Settings) -> redis.asyncio.Redis | None:
+    """The same for the management API, where what the exporter reads will not do.
+
+    That is so where the API has a user of its own, and where the exporter reads replicas.
+
+    Raises:
+        SettingsError: a file cannot be used, or the URL is that of a cluster.
+    """
+    if settings.api_token_file is None:
+        return None
+    if settings.api_redis_username is None:
+        return None if settings.redis_url.topology is Topology.SINGLE else make_redis(settings)
+    own = replace(
+        settings,
+        redis_username=settings.api_redis_username,
+        redis_password_file=settings.api_redis_password_file,
+        redis_password=None,
+    )
+    return make_redis(own)
 
 
 def check(settings: Settings, *, target: str = "") -> None:

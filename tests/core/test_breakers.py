@@ -255,7 +255,7 @@ async def test_redis_away_lets_requests_through(
     assert 1 == len(blind)
 
 
-#: Fails many times at once; then asks at once, and tells that all went well.
+#: Fails many times at once; then asks at once, and tells how all went.
 CODE = """
 from asynq_exporter.core.breakers import Breakers
 from asynq_exporter.core.clock import FixedClock
@@ -274,31 +274,40 @@ async def main():
     leaves = await asyncio.gather(*[one.allow("service", "s") for one in breakers])
     await step()
     leaves = [leave for leave in leaves if leave]
-    await asyncio.gather(*[breakers[0].succeed(leave) for leave in leaves])
+    await asyncio.gather(*[breakers[0].OUTCOME(leave) for leave in leaves])
     await step()
     print("leaves", len(leaves))
 """
 
 
+@pytest.mark.parametrize(
+    ("outcome", "state", "last"),
+    [("succeed", "CLOSED", "HALF_OPEN -> CLOSED"), ("fail", "OPEN", "HALF_OPEN -> OPEN (failures=1)")],
+)
 async def test_processes_see_one_truth(
-    redis_server: RedisServer, redis_sync: Redis, shown: Callable[[], Awaitable[States]]
+    outcome: str,
+    state: str,
+    last: str,
+    redis_server: RedisServer,
+    redis_sync: Redis,
+    shown: Callable[[], Awaitable[States]],
 ) -> None:
-    """Eighty in four processes: opened once, three let through, closed once, and the exporter sees it."""
+    """Eighty in four processes: each change is made and said once, and the exporter sees it."""
     seen = []
-    with processes(redis_server, redis_sync, CODE, count=4) as four:
+    with processes(redis_server, redis_sync, CODE.replace("OUTCOME", outcome), count=4) as four:
         for _ in range(3):
             four.wait()
             four.go()
             four.wait()
             states = await shown()
-            seen += [state for (_, name, state), value in states.items() if value and name == "s"]
+            seen += [now for (_, name, now), value in states.items() if value and name == "s"]
         four.go()
         lines = four.lines()
 
-    assert ["OPEN", "HALF_OPEN", "CLOSED"] == seen
+    assert ["OPEN", "HALF_OPEN", state] == seen
     assert [
         "[CircuitBreaker] s: CLOSED -> OPEN (failures=5)",
-        "[CircuitBreaker] s: HALF_OPEN -> CLOSED",
+        f"[CircuitBreaker] s: {last}",
         "[CircuitBreaker] s: OPEN -> HALF_OPEN",
     ] == sorted(line for line in lines if not line.startswith("leaves"))
     assert 3 == sum(int(line.split()[1]) for line in lines if line.startswith("leaves"))

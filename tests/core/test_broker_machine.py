@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import re
 from collections.abc import Coroutine
 from typing import Any
 
@@ -25,6 +26,21 @@ from tests.core.queue_state import Q, T, a_task, hash_of, list_of, scores_of
 
 LOCK = keys.unique(Q, "t", None)
 GROUP = "g"
+DAILY = re.compile(rf"({re.escape(keys.processed(Q))}|{re.escape(keys.failed(Q))}):\d{{4}}-\d\d-\d\d")
+
+#: The keys that are there while a task is in a state.
+KEYS_OF_STATES = (
+    (TaskState.PENDING, keys.pending(Q)),
+    (TaskState.ACTIVE, keys.active(Q)),
+    (TaskState.ACTIVE, keys.lease(Q)),
+    (TaskState.SCHEDULED, keys.scheduled(Q)),
+    (TaskState.RETRY, keys.retry(Q)),
+    (TaskState.ARCHIVED, keys.archived(Q)),
+    (TaskState.COMPLETED, keys.completed(Q)),
+    (TaskState.AGGREGATING, keys.group(Q, GROUP)),
+    (TaskState.AGGREGATING, keys.groups(Q)),
+)
+
 IDS = st.sampled_from(["1", "2", "3", "a:b"])
 SECONDS = st.integers(0, 40)
 
@@ -337,6 +353,30 @@ class BrokerMachine(RuleBasedStateMachine):
         """The name of the group comes and goes with its tasks."""
         waiting = any(task.state is TaskState.AGGREGATING for task in self.tasks.values())
         assert bool(self.sync.sismember(keys.groups(Q), GROUP)) == waiting
+
+    @invariant()
+    def no_key_is_left_behind(self) -> None:
+        """There is a key for what the model holds, and none beside: no spent sets, no ghosts, no locks."""
+        states = {task.state for task in self.tasks.values()}
+        expected = {keys.task(Q, id_) for id_ in self.tasks}
+        expected |= {name for state, name in KEYS_OF_STATES if state in states}
+        expected |= {
+            name
+            for name, is_there in (
+                (keys.paused(Q), self.paused),
+                (LOCK, self.lock is not None),
+                (keys.processed(Q), self.processed > 0),
+                (keys.failed(Q), self.failed > 0),
+            )
+            if is_there
+        }
+        # Daily counters, and the queue itself, which is registered by a refused task too.
+        stored = {
+            name
+            for name in map(bytes.decode, self.sync.scan_iter("*", count=100))
+            if name != keys.QUEUES and not DAILY.fullmatch(name)
+        }
+        assert stored == expected
 
 
 def test_any_sequence_of_operations_agrees_with_the_model(redis_server: RedisServer) -> None:

@@ -53,7 +53,7 @@ class Go:
     def run(self, command: str, redis: RedisServer, *flags: str, db: int = 0, stdin: Json = None) -> Json:
         """What a subcommand prints, as parsed JSON; `stdin` is handed over as JSON."""
         done = subprocess.run(
-            self._argv(command, redis, "-db", str(db), *flags),
+            self.argv(command, redis, "-db", str(db), *flags),
             input=json.dumps(stdin),
             text=True,
             capture_output=True,
@@ -75,9 +75,18 @@ class Go:
     @contextmanager
     def live(self, redis: RedisServer, *flags: str) -> Iterator[LiveProcess]:
         """A real server and scheduler whose heartbeats are in Redis; ends them unless the test did so."""
-        with subprocess.Popen(
-            self._argv("live", redis, *flags), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        ) as process:
+        with self._started(self.argv("live", redis, *flags)) as live:
+            yield live
+
+    @contextmanager
+    def serve(self, redis: RedisServer, *flags: str) -> Iterator[LiveProcess]:
+        """A real server that works; ends it unless the test did so."""
+        with self._started(self.argv("serve", redis, *flags)) as live:
+            yield live
+
+    @contextmanager
+    def _started(self, argv: Sequence[str]) -> Iterator[LiveProcess]:
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 assert _first_line(process.stdout) == "ready"
                 live = LiveProcess(process=process)
@@ -90,7 +99,7 @@ class Go:
     @contextmanager
     def exporter(self, redis: RedisServer) -> Iterator[str]:
         """Upstream's own exporter; yields the URL of its metrics."""
-        argv = self._argv("exporter", redis)
+        argv = self.argv("exporter", redis)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
             try:
                 yield f"http://{_first_line(process.stdout)}/metrics"
@@ -100,7 +109,7 @@ class Go:
     @contextmanager
     def measured(self, redis: RedisServer, *flags: str) -> Iterator[str]:
         """A real server with the documented middleware; yields the URL of its metrics."""
-        argv = self._argv("measured", redis, *flags)
+        argv = self.argv("measured", redis, *flags)
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             try:
                 yield f"http://{_first_line(process.stdout)}/metrics"
@@ -108,7 +117,8 @@ class Go:
             finally:
                 process.kill()
 
-    def _argv(self, command: str, redis: RedisServer, *flags: str) -> list[str]:
+    def argv(self, command: str, redis: RedisServer, *flags: str) -> list[str]:
+        """The command line of a subcommand."""
         return [str(self.binary), command, "-redis", f"127.0.0.1:{redis.port}", *flags]
 
 

@@ -9,10 +9,11 @@ import redis.asyncio
 
 from asynq_exporter.core import Client, Task, TaskState, keys
 from asynq_exporter.core.errors import TaskActiveError
-from asynq_exporter.core.inspector import InspectedTask, Inspector, ServerView, TaskFilter
+from asynq_exporter.core.inspector import Inspector, ServerView, TaskFilter
 from asynq_exporter.core.messages import NANOSECONDS
 from asynq_exporter.core.states import Operation
 from tests.conftest import RedisServer, wait_until
+from tests.interop.comparing import all_tasks, same_tasks, seconds, told
 from tests.interop.conftest import Filled
 from tests.interop.golang import Go, Json
 
@@ -39,75 +40,6 @@ async def watcher(lively: RedisServer) -> AsyncIterator[Inspector]:
     """Our Inspector beside a live Go server and scheduler."""
     async with redis.asyncio.Redis(port=lively.port) as client:
         yield Inspector(client)
-
-
-def seconds(moment: int | None) -> float | None:
-    """Go's nanoseconds as seconds."""
-    return None if moment is None else moment / NANOSECONDS
-
-
-def theirs(task: Json) -> dict[str, Any]:
-    """A task as Go tells it, in our words; the next time of a pending task is now on both sides."""
-    now = task["state"] == "pending"
-    return {
-        **{name: task[name] for name in ("id", "queue", "type", "state", "max_retry", "retried", "group")},
-        "payload": base64.b64decode(task["payload"] or ""),
-        "result": base64.b64decode(task["result"] or ""),
-        "headers": task["headers"] or {},
-        "last_error": task["last_err"],
-        "timeout_seconds": task["timeout"] // NANOSECONDS,
-        "retention_seconds": task["retention"] // NANOSECONDS,
-        **{name: seconds(task[name]) for name in ("last_failed_at", "deadline", "completed_at")},
-        "next_process_at": "now" if now else seconds(task["next_process_at"]),
-        "orphaned": task["is_orphaned"],
-    }
-
-
-def told(task: InspectedTask) -> dict[str, Any]:
-    """The same of a task of ours."""
-    info = task.info
-    assert info is not None
-    return {
-        **{name: getattr(info, name) for name in ("id", "queue", "type", "max_retry", "retried", "group")},
-        **{name: getattr(info, name) for name in ("payload", "result", "last_error", "timeout_seconds")},
-        **{name: getattr(info, name) for name in ("retention_seconds", "last_failed_at", "deadline")},
-        "completed_at": info.completed_at,
-        "state": str(info.state),
-        "headers": dict(info.headers),
-        "next_process_at": "now" if info.state is TaskState.PENDING else info.next_process_at,
-        "orphaned": task.orphaned,
-    }
-
-
-async def pages(
-    inspector: Inspector, queue: str, state: TaskState, group: str, size: int
-) -> list[InspectedTask]:
-    """All tasks of a state, page by page."""
-    found: list[InspectedTask] = []
-    page = 1
-    while tasks := (await inspector.list_tasks(queue, state, group=group, page=page, size=size)).tasks:
-        found += tasks
-        page += 1
-    return found
-
-
-async def all_tasks(inspector: Inspector, queue: str, state: TaskState, size: int) -> list[InspectedTask]:
-    """As the Go program does it: group after group by name."""
-    if state is not TaskState.AGGREGATING:
-        return await pages(inspector, queue, state, "", size)
-    groups = (await inspector.groups(queue)).groups
-    return [task for group in groups for task in await pages(inspector, queue, state, group.name, size)]
-
-
-async def same_tasks(inspector: Inspector, report: Json, *, size: int = 200) -> int:
-    """Compares every task of every state and queue, in order; how many."""
-    compared = 0
-    for queue, found in report["queues"].items():
-        for state in TaskState:
-            tasks = await all_tasks(inspector, queue, state, size)
-            assert list(map(told, tasks)) == list(map(theirs, found["tasks"][state])), (queue, state)
-            compared += len(tasks)
-    return compared
 
 
 @pytest.mark.parametrize("size", [7, 30, 200])

@@ -2,27 +2,19 @@
 
 import base64
 import time
-from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
-import redis.asyncio
 
 from asynq_exporter.core import messages
-from asynq_exporter.core.broker import Broker
-from asynq_exporter.core.client import Client, Task
+from asynq_exporter.core.client import Task
 from asynq_exporter.core.errors import DuplicateTaskError, InvalidArgumentError, TaskIdConflictError
 from asynq_exporter.core.messages import NANOSECONDS, TaskInfo
-from tests.conftest import RedisServer, wait_until
-from tests.interop.conftest import Filled
+from tests.conftest import wait_until
+from tests.interop.comparing import SLACK_SECONDS, alike, dump, without_clocks
+from tests.interop.conftest import GO, OURS, Filled, Sides, ask
 from tests.interop.golang import Go, Json
-
-#: The databases of the two sides.
-GO, OURS = 0, 1
-
-#: One side writes a moment after the other, perhaps across the turn of a second.
-SLACK_SECONDS = 5
 
 ID = "the:task 1"
 
@@ -79,99 +71,6 @@ CASES = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sides:
-    """Two empty databases of one server, so that both sides may write the same."""
-
-    server: RedisServer
-    go: "redis.asyncio.Redis"
-    ours: "redis.asyncio.Redis"
-
-    def client(self, db: int = OURS) -> Client:
-        """Our client on a database."""
-        return Client(self.redis(db))
-
-    def broker(self, db: int = OURS) -> Broker:
-        """Our broker on a database."""
-        return Broker(self.redis(db))
-
-    def redis(self, db: int) -> "redis.asyncio.Redis":
-        """A plain client on a database."""
-        return self.go if db == GO else self.ours
-
-
-@pytest.fixture
-async def sides(redis_server: RedisServer) -> AsyncIterator[Sides]:
-    """Both databases, empty."""
-    both = Sides(
-        server=redis_server,
-        go=redis.asyncio.Redis(port=redis_server.port, db=GO),
-        ours=redis.asyncio.Redis(port=redis_server.port, db=OURS),
-    )
-    await both.go.flushall()
-    yield both
-    await both.go.aclose()
-    await both.ours.aclose()
-
-
-def ask(task: Task, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The same task and options as the Go program wants them."""
-    payload = None if task.payload is None else base64.b64encode(task.payload).decode()
-    return {"type": task.type, "payload": payload, "headers": dict(task.headers) or None, **options}
-
-
-async def dump(client: "redis.asyncio.Redis") -> dict[Any, Any]:
-    """Everything in a database; strings with the time they have left."""
-    found: dict[Any, Any] = {}
-    for key in sorted(await client.keys("*")):
-        kind = await client.type(key)
-        if kind == b"string":
-            found[key] = (await client.get(key), await client.ttl(key))
-        elif kind == b"list":
-            found[key] = await client.lrange(key, 0, -1)
-        elif kind == b"set":
-            found[key] = await client.smembers(key)
-        elif kind == b"zset":
-            scored: list[Any] = await client.zrange(key, 0, -1, withscores=True)
-            found[key] = dict(scored)
-        else:
-            found[key] = await client.hgetall(key)
-    return found
-
-
-def alike(theirs: Any, ours: Any) -> bool:
-    """Equal, but for moments, which may differ by the time between two writes."""
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        return theirs.keys() == ours.keys() and all(
-            _fields_alike(key, theirs[key], ours[key]) for key in theirs
-        )
-    if isinstance(theirs, list | tuple) and isinstance(ours, list | tuple):
-        return len(theirs) == len(ours) and all(map(alike, theirs, ours))
-    if isinstance(theirs, int | float) and isinstance(ours, int | float):
-        return abs(theirs - ours) <= SLACK_SECONDS
-    return bool(theirs == ours)
-
-
-def _fields_alike(key: Any, theirs: Any, ours: Any) -> bool:
-    if key == b"pending_since":
-        return abs(int(theirs) - int(ours)) <= SLACK_SECONDS * NANOSECONDS
-    if key == b"msg":
-        return _messages_alike(theirs, ours)
-    return alike(theirs, ours)
-
-
-def _messages_alike(theirs: bytes, ours: bytes) -> bool:
-    """Equal to the byte, but for the moments in a message and the order of headers, random in Go."""
-    a, b = messages.decode_task(theirs), messages.decode_task(ours)
-    if not a.last_failed_at and not a.completed_at and len(a.headers) < 2:
-        return theirs == ours
-    for moment in ("last_failed_at", "completed_at"):
-        if abs(getattr(a, moment) - getattr(b, moment)) > SLACK_SECONDS:
-            return False
-        setattr(b, moment, getattr(a, moment))
-    return a == b
-
-
 def same_task(theirs: Json, ours: TaskInfo) -> bool:
     """Whether Go's description of a task and ours say the same."""
     return alike(
@@ -201,17 +100,6 @@ def same_task(theirs: Json, ours: TaskInfo) -> bool:
 
 def _seconds(moment: int | None) -> float | None:
     return None if moment is None else moment / NANOSECONDS
-
-
-#: What differs between two reports of the same data read one after the other.
-CLOCKS = {"timestamp", "latency", "next_process_at", "last_failed_at", "completed_at"}
-
-
-def without_clocks(value: Json) -> Json:
-    """A report of the Inspector without moments."""
-    if isinstance(value, dict):
-        return {key: without_clocks(one) for key, one in value.items() if key not in CLOCKS}
-    return [without_clocks(one) for one in value] if isinstance(value, list) else value
 
 
 @pytest.mark.parametrize(("task", "options"), CASES)

@@ -15,6 +15,11 @@ _TEXT = (ROOT / "docs/redis-acl.md").read_text("utf-8")
 
 #: The user at a Sentinel.
 (SENTINEL_RULES,) = re.findall(r"^ACL SETUSER scout on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
+#: Those of the management API: one that only reads, and one that writes.
+API_READ_RULES, API_WRITE_RULES = re.findall(r"^ACL SETUSER api on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
 
 #: Those of a worker.
 (WORKER_RULES,) = re.findall(r"^ACL SETUSER worker on >PASSWORD (.+)$", _TEXT, re.MULTILINE)
+
+#: Those of who polls and migrates.
+(POLLING_RULES,) = re.findall(r"^ACL SETUSER polling on >PASSWORD (.+)$", _TEXT, re.MULTILINE)

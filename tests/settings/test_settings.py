@@ -108,6 +108,9 @@ def test_repeatable_options_take_several() -> None:
         ("scan.timeout", "1h30"),
         ("log.level", "loud"),
         ("collector.memory", "maybe"),
+        ("polling.interval", "0"),
+        ("polling.interval", "often"),
+        ("polling.interval", "-15"),
         ("concurrency", "0"),
         ("polling.enabled", "sometimes"),
         ("retry.policy", "never"),
@@ -256,6 +259,36 @@ def test_duration_is_read_and_shown_as_prometheus_does(text: str, seconds: float
     """Number and unit, the largest unit first."""
     assert seconds == parse_duration(text)
     assert shown == show_duration(seconds)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("15", 15), ("15s", 15), ("2m", 120)])
+def test_variables_of_the_guide_count_seconds(text: str, seconds: float) -> None:
+    """TASK_POLL_INTERVAL is a bare number there; a unit is welcome."""
+    assert seconds == resolve(environment={"TASK_POLL_INTERVAL": text}).settings.polling_interval_seconds
+
+
+def test_variables_of_the_guide_are_those_of_polling() -> None:
+    """Section 6.1: names and defaults."""
+    defaults = resolve().settings
+    given = resolve(
+        environment={
+            "ASYNQ_POLLING_ENABLED": "false",
+            "UPDATE_TASK": "false",
+            "ASYNQ_MIGRATE_EXISTING": "true",
+        }
+    ).settings
+
+    assert (True, True, False, 15) == (
+        defaults.polling_enabled,
+        defaults.polling_fallback,
+        defaults.polling_migrate_existing,
+        defaults.polling_interval_seconds,
+    )
+    assert (False, False, True) == (
+        given.polling_enabled,
+        given.polling_fallback,
+        given.polling_migrate_existing,
+    )
 
 
 def test_every_option_says_what_it_is() -> None:

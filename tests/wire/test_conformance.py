@@ -1,6 +1,7 @@
 """The conformance checklist of the wire document (section 10.6), item by item.
 
-Item 1 is in test_messages.py; item 10, delete-queue, belongs to the inspector.
+Item 1 is in test_messages.py, item 10 in core/inspector/test_queues.py; item 9 by a running recoverer is in
+core/worker/test_upkeep.py.
 """
 
 from typing import cast

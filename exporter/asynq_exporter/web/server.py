@@ -17,6 +17,7 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.settings import OPTIONS, Settings, StartupError
 from asynq_exporter.settings.options import Address
 from asynq_exporter.settings.targets import Target
+from asynq_exporter.web.api.paths import PREFIX
 from asynq_exporter.web.app import create_app
 from asynq_exporter.web.connections import Limits, Runner
 
@@ -48,6 +49,7 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog, targets: Seq
         settings,
         catalog,
         connect.make_source(settings),
+        api_client=connect.make_api_redis(settings),
         where=connect.safe_url(settings),
         targets=targets,
         middlewares=(guard.middleware,) if guard else (),
@@ -80,7 +82,8 @@ def guard_of(settings: Settings) -> "WebGuard | None":
         return None
     from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415 -- pydantic and bcrypt take long
 
-    return WebGuard(settings.web_config_file)
+    without_users = f"{PREFIX}/" if settings.api_token_file else None
+    return WebGuard(settings.web_config_file, without_users=without_users)
 
 
 async def start(

@@ -6,9 +6,11 @@ import pytest
 from redis import Redis
 from redis.asyncio import Redis as AsyncRedis
 
-from asynq_exporter.core import FixedClock, keys
-from asynq_exporter.core.errors import NotFoundError, UnavailableError
-from asynq_exporter.core.worker.broker import BATCH_SIZE, WorkerBroker
+from asynq_exporter.core import Client, FixedClock, Task, keys
+from asynq_exporter.core.errors import InternalError, NotFoundError, TaskIdConflictError, UnavailableError
+from asynq_exporter.core.messages import TaskInfo
+from asynq_exporter.core.scripts.gathering import BATCH_SIZE
+from asynq_exporter.core.worker.broker import WorkerBroker
 from tests.conftest import RedisServer
 from tests.core.queue_state import Q, T, a_task, hash_of, list_of, scores_of
 
@@ -32,6 +34,29 @@ async def test_many_callers_share_a_round_trip(
     await asyncio.gather(*(gathering.done(found.message) for found in taken if found))
     assert redis_sync.info("stats")["total_connections_received"] - connections <= 2
     assert redis_sync.get(keys.processed(Q)) == str(number).encode()
+
+
+async def test_callers_of_a_client_share_a_round_trip(redis_client: AsyncRedis, redis_sync: Redis) -> None:
+    """Each is told of its own task; the queue is registered once for all of a batch."""
+    client = Client(redis_client)
+    await client.enqueue(Task("t"), task_id="0")
+    redis_sync.config_resetstat()
+    outcomes = await asyncio.gather(
+        *(client.enqueue(Task("t"), task_id=str(i)) for i in range(50)), return_exceptions=True
+    )
+    assert redis_sync.info("stats")["total_reads_processed"] < 10
+    assert redis_sync.info("commandstats")["cmdstat_sadd"]["calls"] < 5
+    assert isinstance(outcomes[0], TaskIdConflictError)
+    assert [info.id for info in outcomes if isinstance(info, TaskInfo)] == [str(i) for i in range(1, 50)]
+    assert len(list_of(redis_sync, keys.pending(Q))) == 50
+
+
+async def test_registration_that_fails_is_told(redis_client: AsyncRedis, redis_sync: Redis) -> None:
+    """To everybody in the batch."""
+    redis_sync.set(keys.QUEUES, "no set")
+    client = Client(redis_client)
+    outcomes = await asyncio.gather(*(client.enqueue(Task("t")) for _ in range(3)), return_exceptions=True)
+    assert [type(outcome) for outcome in outcomes] == [InternalError] * 3
 
 
 async def test_error_of_one_is_not_that_of_others(gathering: WorkerBroker, redis_sync: Redis) -> None:

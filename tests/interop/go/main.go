@@ -11,14 +11,17 @@ import (
 
 // commands are the subcommands by name; each one parses its own flags.
 var commands = map[string]func(args []string) error{
-	"archive":  archive,
-	"enqueue":  enqueue,
-	"exporter": exporter,
-	"fill":     fill,
-	"inspect":  inspect,
-	"live":     live,
-	"measured": measured,
-	"work":     work,
+	"archive":    archive,
+	"cancel":     cancel,
+	"enqueue":    enqueue,
+	"exporter":   exporter,
+	"fill":       fill,
+	"inspect":    inspect,
+	"live":       live,
+	"measured":   measured,
+	"serve":      serve,
+	"throughput": throughput,
+	"work":       work,
 }
 
 func main() {

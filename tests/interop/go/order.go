@@ -12,6 +12,8 @@ import (
 // order is what the payload of a test task tells its handler to do. A payload that is no order succeeds.
 type order struct {
 	Fail    string `json:"fail,omitempty"`     // fail with this text
+	Times   int    `json:"times,omitempty"`    // fail so many times only, then succeed
+	Sleep   int    `json:"sleep,omitempty"`    // milliseconds to take
 	Skip    bool   `json:"skip,omitempty"`     // when failing, give up all further retries
 	Panic   bool   `json:"panic,omitempty"`    // panic instead of returning
 	Block   bool   `json:"block,omitempty"`    // run until the process is told to end
@@ -46,10 +48,20 @@ func obey(ctx context.Context, task *asynq.Task, release <-chan struct{}) error 
 			return ctx.Err()
 		}
 	}
+	if o.Sleep > 0 {
+		select {
+		case <-time.After(time.Duration(o.Sleep) * time.Millisecond):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 	if o.Result != "" {
 		if _, err := task.ResultWriter().Write([]byte(o.Result)); err != nil {
 			return err
 		}
+	}
+	if retried, _ := asynq.GetRetryCount(ctx); o.Times > 0 && retried >= o.Times {
+		return nil
 	}
 	switch {
 	case o.Panic:

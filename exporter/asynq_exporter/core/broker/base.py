@@ -64,10 +64,12 @@ def asynq_errors() -> Iterator[None]:
 class Operations:
     """A client, a clock, and the scripts on that client."""
 
-    def __init__(self, redis: Redis, clock: Clock | None = None) -> None:
+    def __init__(
+        self, redis: Redis, clock: Clock | None = None, *, scripts: ScriptRunner | None = None
+    ) -> None:
         self._redis = redis
         self._clock: Clock = clock or SystemClock()
-        self._scripts = ScriptRunner(redis)
+        self._scripts = scripts or ScriptRunner(redis)
 
     def _now_ns(self) -> int:
         return self._clock.now_ns()

@@ -1,28 +1,17 @@
-"""The broker of a worker: what is asked of Redis at the same time goes there in one round trip.
+"""The broker of a worker: what is asked of Redis at the same time goes there in one round trip."""
 
-Commands of many tasks are under way at once in a worker. Sent one by one they cost a connection and a round
-trip each, and most of a core; gathered while the round trip before is on its way they cost little more than
-Redis needs for them, and nobody waits for company.
-"""
-
-import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from redis.asyncio import Redis
-from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from asynq_exporter.core import keys, messages
 from asynq_exporter.core.broker import Broker
 from asynq_exporter.core.broker.base import asynq_errors
 from asynq_exporter.core.clock import Clock
 from asynq_exporter.core.messages import NANOSECONDS, TaskMessage
-from asynq_exporter.core.scripts import Argument, Call, ScriptRunner
-
-#: Calls in one round trip; more would let the first of them wait for the last.
-BATCH_SIZE = 100
+from asynq_exporter.core.scripts.gathering import GatheringRunner
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,8 +31,7 @@ class WorkerBroker(Broker):
     _scripts: "GatheringRunner"
 
     def __init__(self, redis: Redis, clock: Clock, *, lease_seconds: float, timeout_seconds: float) -> None:
-        super().__init__(redis, clock)
-        self._scripts = GatheringRunner(redis, timeout_seconds=timeout_seconds)
+        super().__init__(redis, clock, scripts=GatheringRunner(redis, timeout_seconds=timeout_seconds))
         self._lease_ns = round(lease_seconds * NANOSECONDS)
 
     async def take(self, queues: Iterable[str]) -> TakenTask | None:
@@ -93,59 +81,6 @@ class WorkerBroker(Broker):
     async def close(self) -> None:
         """Lets what is under way end."""
         await self._scripts.close()
-
-
-class GatheringRunner(ScriptRunner):
-    """Runs scripts as they come: one round trip at a time, with all that was asked for meanwhile."""
-
-    def __init__(self, redis: Redis, *, timeout_seconds: float) -> None:
-        super().__init__(redis)
-        # What sends a batch: where Redis has forgotten a script it asks once more, and not behind itself.
-        self._direct = ScriptRunner(redis)
-        self._timeout_seconds = timeout_seconds
-        self._waiting: list[tuple[Call, asyncio.Future[Any]]] = []
-        self._sender: asyncio.Task[None] | None = None
-
-    async def run(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
-        """The reply of a script; a round trip that takes too long raises TimeoutError of redis-py."""
-        reply: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._waiting.append((Call(script=name, keys=keys, args=args), reply))
-        if self._sender is None:
-            self._sender = asyncio.create_task(self._send())
-        return await reply
-
-    async def close(self) -> None:
-        """Waits for the round trip under way."""
-        if self._sender is not None:
-            await asyncio.wait({self._sender})
-
-    async def _send(self) -> None:
-        try:
-            while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
-                await self._send_batch(batch)
-        finally:
-            self._sender = None
-
-    async def _send_batch(self, batch: Sequence[tuple[Call, "asyncio.Future[Any]"]]) -> None:
-        replies: Sequence[Any]
-        try:
-            async with asyncio.timeout(self._timeout_seconds):
-                replies = await self._direct.run_many([call for call, _ in batch])
-        except TimeoutError:
-            replies = [RedisTimeoutError(f"no answer within {self._timeout_seconds:g} s")] * len(batch)
-        except (OSError, RuntimeError) as exc:
-            # asyncio's words for a connection that went away under redis-py's hands.
-            replies = [RedisConnectionError(str(exc))] * len(batch)
-        except Exception as exc:  # noqa: BLE001 - each caller gets it, whatever it is
-            replies = [exc] * len(batch)
-        for (_, waiting), reply in zip(batch, replies, strict=True):
-            if waiting.done():
-                continue  # whoever asked has given up
-            if isinstance(reply, Exception):
-                waiting.set_exception(reply)
-            else:
-                waiting.set_result(reply)
 
 
 def _nanoseconds(text: bytes | None) -> int | None:

@@ -39,7 +39,13 @@ class Processor:
         self._order = QueueOrder(config.weights, strict=config.strict_priority, random=config.random)
         self._runs: dict[tuple[str, str], Run] = {}
         self._workers: set[asyncio.Task[None]] = set()
+        #: Handlers under way; an attempt that only has its end to be written takes no slot.
+        self._handling = 0
         self._poller: asyncio.Task[None] | None = None
+        #: Requests for tasks under way, how many tasks they are for, and for how many they may be.
+        self._asking: set[asyncio.Task[None]] = set()
+        self._asked = 0
+        self._burst = 1
         self._is_polling = config.polling
         self._closing = asyncio.Event()
         #: Set when a task may be taken that could not be before.
@@ -78,8 +84,9 @@ class Processor:
         self._changed.set()
         if self._poller is not None:
             # Not canceled at once: a task that is on its way here would wait for the recoverer.
-            await asyncio.wait({self._poller}, timeout=self._config.shutdown_seconds)
-            await end(self._poller)
+            await asyncio.wait({self._poller, *self._asking}, timeout=self._config.shutdown_seconds)
+            for task in (self._poller, *self._asking):
+                await end(task)
         await _wait_for(self._workers, seconds=max(until - loop.time(), 0.0))
         for run in self.runs:
             run.abort()
@@ -87,38 +94,53 @@ class Processor:
         await self._runner.close()
 
     async def _poll(self) -> None:
-        burst = 1
         while not self._closing.is_set():
-            free = self.concurrency - len(self._workers)
-            if free < 1 or not self._is_polling:
+            number = min(self._burst, self._free_slots()) - self._asked
+            if number < 1 or not self._is_polling:
                 self._changed.clear()
                 await self._changed.wait()
                 continue
-            found = await self._take(min(burst, free))
-            burst = min(2 * burst, MAX_BURST) if found else 1
-            if not found:
+            self._asked += number
+            asking = asyncio.create_task(self._take(number))
+            self._asking.add(asking)
+            asking.add_done_callback(self._asking.discard)
+            if self._burst > 1:
+                continue  # there is more; what frees up meanwhile is asked for at once
+            await asyncio.wait({asking})
+            if self._burst == 1:
                 # After an error too: asynq asks again at once, and burns a core until Redis is back.
                 jitter = 0.5 + self._config.random.random()
                 await happens(self._closing, within_seconds=jitter * self._config.task_check_seconds)
 
-    async def _take(self, number: int) -> int:
-        """Asks for so many tasks, in as many round trips as one takes; how many there were."""
+    def _free_slots(self) -> int:
+        # A new task is asked for in the round trip that writes the end of the one before. Where Redis is slow
+        # to take the ends, no more than twice the slots are in our hands.
+        return min(self.concurrency - self._handling, 2 * self.concurrency - len(self._workers))
+
+    async def _take(self, number: int) -> None:
+        """Asks for so many tasks, in as many round trips as one takes."""
         polls = [self._broker.take(self._order.next()) for _ in range(number)]
-        found = 0
-        for taken in await asyncio.gather(*polls, return_exceptions=True):
-            if isinstance(taken, TakenTask):
-                self._start(taken)
-                found += 1
-            elif isinstance(taken, CorruptMessageError):
-                logger.error("[Asynq] A task cannot be read and stays active", extra={"error": str(taken)})
-                found += 1
-            elif isinstance(taken, AsynqError):
-                self._outage.failed("processor", taken)
-            elif isinstance(taken, BaseException):
-                logger.error("[Asynq] Could not take a task", exc_info=taken)
-            else:
-                self._outage.answered()
-        return found
+        outcomes = await asyncio.gather(*polls, return_exceptions=True)
+        found = [self._taken(outcome) for outcome in outcomes]
+        self._asked -= number
+        self._burst = min(2 * self._burst, MAX_BURST) if any(found) else 1
+        self._changed.set()
+
+    def _taken(self, outcome: TakenTask | BaseException | None) -> bool:
+        """Starts a task; whether there was one."""
+        if isinstance(outcome, TakenTask):
+            self._start(outcome)
+            return True
+        if isinstance(outcome, CorruptMessageError):
+            logger.error("[Asynq] A task cannot be read and stays active", extra={"error": str(outcome)})
+            return True
+        if isinstance(outcome, AsynqError):
+            self._outage.failed("processor", outcome)
+        elif isinstance(outcome, BaseException):
+            logger.error("[Asynq] Could not take a task", exc_info=outcome)
+        else:
+            self._outage.answered()
+        return False
 
     def _start(self, taken: TakenTask) -> None:
         self._outage.answered()
@@ -136,9 +158,11 @@ class Processor:
             deadline_ns=deadline.deadline_ns(message, now_ns=now_ns),
         )
         self._runs[run.key] = run
+        self._handling += 1
+        run.over.add_done_callback(self._free_slot)
         worker = asyncio.create_task(self._work(run))
         self._workers.add(worker)
-        worker.add_done_callback(self._free)
+        worker.add_done_callback(self._forget)
 
     async def _work(self, run: Run) -> None:
         try:
@@ -148,7 +172,11 @@ class Processor:
             if self._runs.get(run.key) is run:
                 del self._runs[run.key]
 
-    def _free(self, worker: "asyncio.Task[None]") -> None:
+    def _free_slot(self, _over: "asyncio.Future[Exception | None]") -> None:
+        self._handling -= 1
+        self._changed.set()
+
+    def _forget(self, worker: "asyncio.Task[None]") -> None:
         self._workers.discard(worker)
         self._changed.set()
 
