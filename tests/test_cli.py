@@ -204,6 +204,23 @@ def test_config_check_tells_origins_and_masks_secrets(tmp_path: Path) -> None:
     assert "pw2" not in done.stdout
 
 
+def test_config_check_looks_at_targets(tmp_path: Path) -> None:
+    """What is a target's own, with its origin and masked; a file that it lacks is an error with its name."""
+    path = tmp_path / "config.yml"
+    path.write_text("targets:\n  a:\n    redis: {url: redis://:hunter2@h, password-file: word}\n")
+    lacking = run("config", "check", str(path))
+    (tmp_path / "word").write_text("hunter3")
+
+    done = run("config", "check", str(path), ASYNQ_TARGET_A_REDIS_PASSWORD="hunter4")
+
+    assert_one_line(lacking, 2, "targets.a: --redis.password-file", "No such file")
+    assert 0 == done.returncode
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert f"targets.a.redis.url redis://***@h:6379/0 ({path}:3: targets.a.redis.url)" in lines
+    assert "targets.a.ASYNQ_REDIS_PASSWORD *** (ASYNQ_TARGET_A_REDIS_PASSWORD)" in lines
+    assert "hunter" not in done.stdout
+
+
 def test_config_check_tells_every_mistake(tmp_path: Path) -> None:
     """A line for each, in the order of the file."""
     path = tmp_path / "config.yml"

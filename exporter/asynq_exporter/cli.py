@@ -10,8 +10,9 @@ import os
 import shutil
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from itertools import groupby
-from typing import Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import click
 from click.shell_completion import CompletionItem
@@ -30,7 +31,6 @@ from asynq_exporter.settings import (
     TLS,
     WEB,
     WORKER,
-    Given,
     Resolved,
     Settings,
     SettingsError,
@@ -43,6 +43,9 @@ from asynq_exporter.settings.options import Option
 from asynq_exporter.settings.spelling import suggestion
 
 logger = logging.getLogger(__name__)
+
+if TYPE_CHECKING:
+    from asynq_exporter.settings import config_file
 
 PROGRAM = "asynq-exporter"
 
@@ -215,7 +218,7 @@ def serve(**values: Any) -> int:
         logger.warning(
             "Other users of this machine can read the password in --redis.url; use a password file"
         )
-    return server.run(resolved.settings, catalog)
+    return server.run(resolved.settings, catalog, targets=resolved.targets)
 
 
 @program.command(cls=Command, settings=OF_THE_WORKER, short_help="Work on tasks with a handler of yours.")
@@ -391,6 +394,8 @@ def check(file: str | None, **values: Any) -> int:
 
     try:
         resolved, catalog = configure(values | ({"config_file": (file,)} if file else {}))
+        for target in resolved.targets:
+            connect.check(target.settings, target=target.name)
         connect.check(resolved.settings)
         _check_web_config(resolved)
         _check_tokens(resolved)
@@ -404,6 +409,7 @@ def check(file: str | None, **values: Any) -> int:
     ]
     origin = str(resolved.settings.config_file or "default")
     rows += [(name, text, origin) for name, text in _described(catalog)]
+    rows += [row for target in resolved.targets for row in target.shown()]
     width = max(len(name) for name, _, _ in rows)
     for name, text, where in rows:
         click.echo(_one_line(f"{name:<{width}}  {text}  ({where})"))
@@ -441,8 +447,11 @@ def configure(values: Values, *, of: Sequence[Option] = ALL) -> tuple[Resolved, 
     }
     names = {each.environment for each in of}
     environment = {name: text for name, text in os.environ.items() if name in names}
-    given, catalog = _config_file(flags, environment)
-    return resolve(flags=flags, environment=environment, file=given), catalog
+    file = _config_file(flags, environment)
+    if file is None:
+        return resolve(flags=flags, environment=environment), documented()
+    resolved = resolve(flags=flags, environment=environment, file=file.options)
+    return _with_targets(resolved, file)
 
 
 def _logged(values: Values, of: Sequence[Option]) -> Settings:
@@ -504,15 +513,29 @@ def _texts(value: Any) -> tuple[str, ...]:
 
 def _config_file(
     flags: Mapping[str, tuple[str, ...]], environment: Mapping[str, str]
-) -> tuple[Mapping[str, Given], Catalog]:
+) -> "config_file.ConfigFile | None":
     option = OPTIONS["config_file"]
     given = find(option, flags=flags, environment=environment, file={})
     if given is None:
-        return {}, documented()
+        return None
     from asynq_exporter.settings import config_file  # noqa: PLC0415
 
-    loaded = config_file.load(value_of(option, given))
-    return loaded.options, loaded.catalog
+    return config_file.load(value_of(option, given))
+
+
+def _with_targets(resolved: Resolved, file: "config_file.ConfigFile") -> tuple[Resolved, Catalog]:
+    """The targets of the file; without a Redis of its own the exporter takes the first of them."""
+    from asynq_exporter.settings.targets import resolve_target  # noqa: PLC0415
+
+    targets = tuple(
+        resolve_target(name, described, main=resolved.settings, environment=os.environ)
+        for name, described in file.targets.items()
+    )
+    if not targets or resolved.origins["redis_url"] != "default":
+        return replace(resolved, targets=targets), file.catalog
+    first = targets[0]
+    origins = {**resolved.origins, **first.origins}
+    return Resolved(settings=first.settings, origins=origins, targets=targets), first.catalog
 
 
 def _check_web_config(resolved: Resolved) -> None:

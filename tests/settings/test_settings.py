@@ -88,6 +88,12 @@ def test_repeatable_options_take_several() -> None:
         ("redis.url", "redis://host/0?db=1"),
         ("redis.url", "redis://host/0?timeout=1"),
         ("redis.url", "redis-sentinel://host"),
+        ("redis.url", "redis-sentinel://host:x?master=m"),
+        ("redis.url", "redis-sentinel://a,b..c?master=m"),
+        ("redis.url", "redis-sentinel://host?master="),
+        ("redis.url", "redis://host?master=m"),
+        ("redis.url", "redis-cluster://host?master=m"),
+        ("redis.read-from", "slave"),
         ("redis.url", "redis://a..b"),
         ("redis.url", "redis://" + "a" * 64),
         ("redis.url", "unix:///run/%00"),
@@ -128,6 +134,10 @@ def test_bad_value_is_named_with_its_option(flag: str, text: str) -> None:
         ({"redis.tls.cert-file": ["c"]}, "needs redis.tls.key-file"),
         ({"redis.tls.ca-file": ["c"]}, "write rediss://"),
         ({"web.listen-address": [":1", ":1"]}, "twice"),
+        ({"redis.sentinel.username": ["u"]}, "write redis-sentinel://"),
+        ({"redis.read-from": ["replica"]}, "needs Sentinel or a cluster"),
+        ({"redis.url": ["redis-cluster://h"], "redis.db": ["1"]}, "--redis.db: a cluster has only"),
+        ({"redis.url": ["redis-cluster://h/1"]}, "--redis.url: a cluster has only"),
         ({"worker.listen-address": [":1", ":1"]}, "twice"),
     ],
 )
@@ -213,6 +223,14 @@ def test_text_is_masked(text: str, masked: str) -> None:
         ("redis://:p%40ss@host/3", "redis://***@host:6379/3"),
         ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2"),
         ("redis-socket:///run/redis.sock", "unix:///run/redis.sock?db=0"),
+        (
+            "redis-sentinel://:pw@h1:1,h2,[::1]:3?master=m",
+            "redis-sentinel://***@h1:1,h2:26379,[::1]:3/0?master=m",
+        ),
+        ("redis-sentinel://h/4?master=a%20b", "redis-sentinel://h:26379/4?master=a%20b"),
+        ("rediss-sentinel://h?master=m&db=2", "rediss-sentinel://h:26379/2?master=m"),
+        ("redis-cluster://u:pw@h1:1,h2", "redis-cluster://***@h1:1,h2:6379/0"),
+        ("rediss-cluster://h", "rediss-cluster://h:6379/0"),
     ],
 )
 def test_url_is_understood(url: str, shown: str) -> None:

@@ -9,20 +9,23 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asynq_exporter.core.control import MAX_CONCURRENCY
 from asynq_exporter.settings import options
 from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.settings.options import Address, Option, Secret, option
-from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, mask_whole
+from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, Topology, mask_whole
+
+if TYPE_CHECKING:
+    from asynq_exporter.settings.targets import Target
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
 RECORDS, API, WORKER, POLLING = "Task records", "API", "Worker", "Polling"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
-RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
+RESERVED_PATHS = ("/", "/metrics/upstream", "/probe", "/targets", "/-/", "/api/")
 
 
 class SettingsError(ValueError):
@@ -41,7 +44,7 @@ class ConflictError(SettingsError):
     """An option does not go together with the others."""
 
     def __init__(self, name: str, sentence: str) -> None:
-        super().__init__(f"--{OPTIONS[name].flag}: {sentence}")
+        super().__init__(f"{OPTIONS[name].shown}: {sentence}")
         self.name = name
         self.sentence = sentence
 
@@ -93,7 +96,8 @@ class Settings:
         _REDIS_URL,
         default="redis://127.0.0.1:6379/0",
         group=REDIS,
-        sentence="The Redis that asynq uses: redis://, rediss:// (TLS), unix:// or asynq's redis-socket://."
+        sentence="The Redis that asynq uses: redis://, rediss:// (TLS), unix:// or asynq's redis-socket://;"
+        " redis-sentinel://HOST,HOST?master=NAME or redis-cluster://HOST,HOST, both with rediss too."
         " Other users of the machine can read a password in a flag; prefer a password file.",
     )
     redis_db: int | None = option(
@@ -117,6 +121,33 @@ class Settings:
         environment="ASYNQ_REDIS_PASSWORD",
         group=REDIS,
         sentence="Password; overrides the one in the URL. There is no flag, for flags are public.",
+    )
+    redis_sentinel_username: str | None = option(
+        "redis.sentinel.username",
+        options.TEXT,
+        group=REDIS,
+        sentence="ACL user at the Sentinels; overrides the one in the URL.",
+    )
+    redis_sentinel_password_file: Path | None = option(
+        "redis.sentinel.password-file",
+        options.PATH,
+        group=REDIS,
+        sentence="File with the Sentinels' password; without any the Sentinels are asked without one.",
+    )
+    redis_sentinel_password: Secret | None = option(
+        None,
+        options.SECRET,
+        environment="ASYNQ_REDIS_SENTINEL_PASSWORD",
+        group=REDIS,
+        sentence="The Sentinels' password; overrides the one in the URL, which is theirs too, as in asynq.",
+    )
+    redis_read_from: str = option(
+        "redis.read-from",
+        options.choice("master", "replica"),
+        default="master",
+        group=REDIS,
+        sentence="Which nodes to read behind Sentinel or in a cluster. Replicas spare the master and lag"
+        " behind it; where there is none the master is read.",
     )
     # Three attempts fit into the default scrape timeout of 10 s.
     redis_connect_timeout_seconds: float = option(
@@ -410,6 +441,10 @@ class Settings:
             if not addresses:
                 default = OPTIONS[name].default
                 raise ConflictError(name, f"no address is given; write for example {default}")
+        self._check_tls()
+        self._check_topology()
+
+    def _check_tls(self) -> None:
         for first, second in (("cert", "key"), ("key", "cert")):
             given, missing = (getattr(self, f"redis_tls_{part}_file") for part in (first, second))
             if given is not None and missing is None:
@@ -424,8 +459,25 @@ class Settings:
             raise ConflictError(name, "records.webhook-url and records.webhook-secret-file go together")
         if not self.redis_url.tls:
             # Silence would let a user believe in an encryption that is not there.
-            for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):
-                raise ConflictError(name, f"has no effect on {self.redis_url}; write rediss:// or remove it")
+            self._refuse("redis_tls_", "write rediss:// or remove it")
+
+    def _check_topology(self) -> None:
+        topology = self.redis_url.topology
+        if topology is not Topology.SENTINEL:
+            self._refuse("redis_sentinel_", "write redis-sentinel:// or remove it")
+        if topology is Topology.CLUSTER and (self.redis_db or self.redis_url.db):
+            raise ConflictError(
+                "redis_db" if self.redis_db else "redis_url", "a cluster has only database 0; leave it out"
+            )
+        if topology is Topology.SINGLE and self.redis_read_from == "replica":
+            raise ConflictError(
+                "redis_read_from",
+                "needs Sentinel or a cluster to know the replicas; or give the URL of the replica itself",
+            )
+
+    def _refuse(self, prefix: str, remedy: str) -> None:
+        for name in (name for name in OPTIONS if name.startswith(prefix) and getattr(self, name)):
+            raise ConflictError(name, f"has no effect on {self.redis_url}; {remedy}")
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{o.name}={text!r}' for o, text in self.shown())})"
@@ -457,6 +509,8 @@ class Resolved:
 
     settings: Settings
     origins: Mapping[str, str]
+    #: Further Redis.
+    targets: "tuple[Target, ...]" = ()
 
 
 def resolve(

@@ -59,6 +59,11 @@ class Option:
         """Its key in the config file; --config.file cannot be in the file it names."""
         return None if self.flag == "config.file" else self.flag
 
+    @property
+    def shown(self) -> str:
+        """Its name in a message: the flag, or the variable of one that has none."""
+        return self.environment if self.flag is None else f"--{self.flag}"
+
     def show(self, value: Any) -> str:
         """A value of this option as text, secrets masked; empty when there is none."""
         if value is None:

@@ -27,7 +27,7 @@ class Pages:
     Whoever shares a scan shares its page too: fifty scrapers cost little more than one.
     """
 
-    def __init__(self, api: api_metrics.Counts | None = None) -> None:
+    def __init__(self, api: api_metrics.Counts | None = None, *, with_process: bool = True) -> None:
         """`api` is what the management API counts, where it is on."""
         self._api = api
         self._printers = {format_: Printer(format_, label=label) for format_ in Format}
@@ -36,7 +36,7 @@ class Pages:
         self._page: tuple[Snapshot, Format, bytes] | None = None
         self._compressed: tuple[bytes, bytes] = (b"", b"")
         self._registry = CollectorRegistry(auto_describe=True)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        for collector in (ProcessCollector, PlatformCollector, GCCollector) if with_process else ():
             collector(registry=self._registry)
 
     def main(self, snapshot: Snapshot, format_: Format, names: frozenset[str]) -> bytes:
