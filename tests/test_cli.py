@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from asynq_exporter import __version__, cli
+from asynq_exporter import __version__
+from asynq_exporter.cli import main, program
+from asynq_exporter.cli.configured import configure
+from asynq_exporter.cli.options import OF_POLL, OF_RECORDS, OF_SERVE, OF_THE_DEMO, OF_THE_WORKER
 from asynq_exporter.settings import OPTIONS, SettingsError
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.interop.serving import serve
@@ -147,10 +150,10 @@ def test_port_in_use_is_a_failed_start(command: list[str], flag: str) -> None:
 
 #: Commands and the options that their help shows.
 HELP = {
-    "serve": cli.OF_SERVE,
-    "worker": cli.OF_THE_WORKER,
-    "poll": cli.OF_POLL,
-    "migrate": cli.OF_RECORDS,
+    "serve": OF_SERVE,
+    "worker": OF_THE_WORKER,
+    "poll": OF_POLL,
+    "migrate": OF_RECORDS,
 }
 
 
@@ -171,7 +174,7 @@ def test_help_is_complete_and_narrow(command: list[str]) -> None:
             assert option.environment in done.stdout
     if command[0] == "demo":
         assert "dead-letter-flood" in done.stdout
-    assert {*OPTIONS.values()} == {*cli.OF_SERVE, *cli.OF_THE_WORKER, *cli.OF_POLL}
+    assert {*OPTIONS.values()} == {*OF_SERVE, *OF_THE_WORKER, *OF_POLL}
 
 
 def test_version_is_told() -> None:
@@ -251,11 +254,11 @@ def test_demo_leaves_the_users_redis_aside(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, "nonsense")
     monkeypatch.setenv("ASYNQ_LOG_LEVEL", "warn")
 
-    resolved, _ = cli.configure({}, of=cli.OF_THE_DEMO)
+    resolved, _ = configure({}, of=OF_THE_DEMO)
 
     assert ("warn", None) == (resolved.settings.log_level, resolved.settings.web_config_file)
     with pytest.raises(SettingsError):
-        cli.configure({})
+        configure({})
 
 
 def test_tls_flag_goes_with_a_variable(tmp_path: Path) -> None:
@@ -301,10 +304,10 @@ def test_interruption_before_serving(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.program, "main", interrupted)
+    monkeypatch.setattr(program, "main", interrupted)
 
     with pytest.raises(SystemExit, match=r"^130$"):
-        cli.main()
+        main()
 
 
 def test_config_file_reaches_the_metrics(tmp_path: Path, redis_server: RedisServer) -> None:

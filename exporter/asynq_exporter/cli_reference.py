@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 import click
 
-from asynq_exporter import cli
+from asynq_exporter.cli import program
+from asynq_exporter.cli.command import HELP
+from asynq_exporter.cli.output import PROGRAM
 
 INTRODUCTION = """\
 <!-- Generated from the command line itself; change it there, then run: make docs -->
@@ -21,14 +23,12 @@ WIDTH = 100
 
 def page() -> str:
     """The page as Markdown."""
-    return "\n".join([INTRODUCTION, *(_section(ctx) for ctx in _commands(cli.program, None, cli.PROGRAM))])
+    return "\n".join([INTRODUCTION, *(_section(ctx) for ctx in _commands(program, None, PROGRAM))])
 
 
 def _commands(command: click.Command, parent: click.Context | None, name: str) -> Iterator[click.Context]:
     """A command and all below it."""
-    with click.Context(
-        command, parent, info_name=name, terminal_width=WIDTH, help_option_names=cli.HELP
-    ) as ctx:
+    with click.Context(command, parent, info_name=name, terminal_width=WIDTH, help_option_names=HELP) as ctx:
         yield ctx
         if isinstance(command, click.Group):
             for below in command.list_commands(ctx):

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from aiohttp import ClientSession
 
-from asynq_exporter import cli, connect
+from asynq_exporter import connect
+from asynq_exporter.cli.configured import configure
 from asynq_exporter.core import keys
 from asynq_exporter.settings import SettingsError
 from asynq_exporter.web import server
@@ -31,7 +32,7 @@ async def serving(folder: Path, text: str, **environment: str) -> AsyncIterator[
             "config_file": (str(folder / "config.yml"),),
             "web_listen_addresses": (f"127.0.0.1:{port}",),
         }
-        resolved, catalog = cli.configure(flags)
+        resolved, catalog = configure(flags)
     source = connect.make_source(resolved.settings)
     app = create_app(resolved.settings, catalog, source, targets=resolved.targets)
     runner = await server.start(app, resolved.settings)
