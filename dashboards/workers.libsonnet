@@ -95,6 +95,21 @@ function(kit)
     ], { sort: [{ displayName: c.weight, desc: true }] }), 12, 8],
   ];
 
+  local types = [
+    [p.timeseries(t.durations, 's', [
+      q.range(q.quantileOfTypes(0.95, 'asynq_task_duration_seconds'), '{{type}}'),
+    ]), 8, 8],
+    [p.timeseries(t.waits, 's', [
+      q.range(q.quantileOfTypes(0.95, 'asynq_task_wait_seconds'), '{{type}}'),
+    ]), 8, 8],
+    [p.timeseries(t.failing, 'percentunit', [
+      q.range(q.ratio(
+        q.rateOfTypes('asynq_task_attempts_total', 'outcome="failed"'),
+        'sum without (outcome) (' + q.maxOfSystem(q.rate(q.ofSystem('asynq_task_attempts_total')), 'type, outcome') + ')'
+      ), '{{type}}'),
+    ]), 8, 8],
+  ];
+
   local schedulers = [
     [p.timeseries(t.scheduling, 'short', [
       q.range(q.sumOfSystems('asynq_schedulers'), w.series.schedulers),
@@ -110,5 +125,6 @@ function(kit)
     { title: texts.rows.headline, panels: headline },
     { title: texts.rows.fleet, panels: fleet },
     { title: texts.rows.queues, panels: queues },
+    { title: texts.rows.types, panels: types },
     { title: texts.rows.schedulers, panels: schedulers },
   ])

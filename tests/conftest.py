@@ -61,6 +61,7 @@ class RedisServer:
     socket_path: Path
     process: subprocess.Popen[bytes]
     argv: list[str]
+    password: str | None = None
 
     @property
     def url(self) -> str:
@@ -69,7 +70,7 @@ class RedisServer:
 
     def client(self) -> "redis.Redis":
         """A blocking client; replies are bytes."""
-        return redis.Redis(port=self.port)
+        return redis.Redis(port=self.port, password=self.password)
 
     def async_client(self, **options: Any) -> "redis.asyncio.Redis":
         """An asyncio client as the exporter makes it: bytes, no second tries."""
@@ -101,17 +102,21 @@ class RedisServer:
         self.process.send_signal(signal.SIGCONT)
 
 
-def start_redis(folder: Path, *options: str) -> RedisServer:
+def start_redis(
+    folder: Path, *options: str, port: int | None = None, password: str | None = None, program: str = ""
+) -> RedisServer:
     """Starts a redis-server without persistence; extra options as on its command line."""
-    port = free_port()
+    port = port or free_port()
     socket_path = folder / "redis.sock"
     argv = [
-        need_tool("redis-server"),
+        program or need_tool("redis-server"),
         *("--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"),
         *("--unixsocket", str(socket_path), "--dir", str(folder), "--loglevel", "warning"),
+        *(("--requirepass", password, "--masterauth", password) if password else ()),
         *options,
     ]
-    server = RedisServer(port, socket_path, subprocess.Popen(argv, stdout=subprocess.DEVNULL), argv)
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+    server = RedisServer(port, socket_path, process, argv, password)
     wait_until(server.alive, what="redis-server answers")
     return server
 

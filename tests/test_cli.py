@@ -14,7 +14,10 @@ from pathlib import Path
 import pytest
 import trustme
 
-from asynq_exporter import __version__, cli
+from asynq_exporter import __version__
+from asynq_exporter.cli import main, program
+from asynq_exporter.cli.configured import configure
+from asynq_exporter.cli.options import OF_POLL, OF_RECORDS, OF_SERVE, OF_THE_DEMO, OF_THE_WORKER
 from asynq_exporter.settings import OPTIONS, SettingsError
 from tests.conftest import RedisServer, free_port, wait_until
 from tests.interop.serving import serve
@@ -145,9 +148,18 @@ def test_port_in_use_is_a_failed_start(command: list[str], flag: str) -> None:
     assert_one_line(done, 1, address, f"another program listens there; stop it or choose another {flag}")
 
 
+#: Commands and the options that their help shows.
+HELP = {
+    "serve": OF_SERVE,
+    "worker": OF_THE_WORKER,
+    "poll": OF_POLL,
+    "migrate": OF_RECORDS,
+}
+
+
 @pytest.mark.parametrize(
     "command",
-    [["--help"], ["serve", "--help"], ["worker", "--help"], ["demo", "--help"], ["config", "check", "-h"]],
+    [["--help"], *([name, "-h"] for name in (*HELP, "demo", "records")), ["config", "check", "-h"]],
 )
 def test_help_is_complete_and_narrow(command: list[str]) -> None:
     """Every flag with its environment name, in 80 columns."""
@@ -155,14 +167,14 @@ def test_help_is_complete_and_narrow(command: list[str]) -> None:
 
     assert 0 == done.returncode
     assert max(map(len, done.stdout.splitlines())) <= 80
-    if shown := {"serve": cli.OF_SERVE, "worker": cli.OF_THE_WORKER}.get(command[0]):
+    if shown := HELP.get(command[0]):
         text = " ".join(done.stdout.split()).replace("- ", "-")
         for option in shown:
             assert (option.flag or option.environment) in text
             assert option.environment in done.stdout
     if command[0] == "demo":
         assert "dead-letter-flood" in done.stdout
-    assert {*OPTIONS.values()} == {*cli.OF_SERVE, *cli.OF_THE_WORKER}
+    assert {*OPTIONS.values()} == {*OF_SERVE, *OF_THE_WORKER, *OF_POLL}
 
 
 def test_version_is_told() -> None:
@@ -195,6 +207,23 @@ def test_config_check_tells_origins_and_masks_secrets(tmp_path: Path) -> None:
     assert "pw2" not in done.stdout
 
 
+def test_config_check_looks_at_targets(tmp_path: Path) -> None:
+    """What is a target's own, with its origin and masked; a file that it lacks is an error with its name."""
+    path = tmp_path / "config.yml"
+    path.write_text("targets:\n  a:\n    redis: {url: redis://:hunter2@h, password-file: word}\n")
+    lacking = run("config", "check", str(path))
+    (tmp_path / "word").write_text("hunter3")
+
+    done = run("config", "check", str(path), ASYNQ_TARGET_A_REDIS_PASSWORD="hunter4")
+
+    assert_one_line(lacking, 2, "targets.a: --redis.password-file", "No such file")
+    assert 0 == done.returncode
+    lines = [" ".join(line.split()) for line in done.stdout.splitlines()]
+    assert f"targets.a.redis.url redis://***@h:6379/0 ({path}:3: targets.a.redis.url)" in lines
+    assert "targets.a.ASYNQ_REDIS_PASSWORD *** (ASYNQ_TARGET_A_REDIS_PASSWORD)" in lines
+    assert "hunter" not in done.stdout
+
+
 def test_config_check_tells_every_mistake(tmp_path: Path) -> None:
     """A line for each, in the order of the file."""
     path = tmp_path / "config.yml"
@@ -225,11 +254,11 @@ def test_demo_leaves_the_users_redis_aside(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setenv(name, "nonsense")
     monkeypatch.setenv("ASYNQ_LOG_LEVEL", "warn")
 
-    resolved, _ = cli.configure({}, of=cli.OF_THE_DEMO)
+    resolved, _ = configure({}, of=OF_THE_DEMO)
 
     assert ("warn", None) == (resolved.settings.log_level, resolved.settings.web_config_file)
     with pytest.raises(SettingsError):
-        cli.configure({})
+        configure({})
 
 
 def test_tls_flag_goes_with_a_variable(tmp_path: Path) -> None:
@@ -275,10 +304,10 @@ def test_interruption_before_serving(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(**_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli.program, "main", interrupted)
+    monkeypatch.setattr(program, "main", interrupted)
 
     with pytest.raises(SystemExit, match=r"^130$"):
-        cli.main()
+        main()
 
 
 def test_config_file_reaches_the_metrics(tmp_path: Path, redis_server: RedisServer) -> None:

@@ -15,7 +15,8 @@ from asynq_exporter.core import catalog, keys
 from asynq_exporter.scan.scanner import Scanner
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.settings import Settings, SettingsError, resolve
-from tests.conftest import RedisServer, free_port, need_tool, start_redis, wait_until
+from tests.certificates import issue, need_tls, server_options
+from tests.conftest import RedisServer, free_port, start_redis, wait_until
 from tests.interop.serving import COMMAND
 from tests.processes import running
 
@@ -78,38 +79,12 @@ async def test_password_file_is_read_for_each_connection(own_redis: RedisServer,
 
 
 @pytest.fixture
-def authority(tmp_path: Path) -> trustme.CA:
-    """Who signs; its certificate lies in ca.pem."""
-    made = trustme.CA()
-    made.cert_pem.write_to_path(tmp_path / "ca.pem")
-    return made
-
-
-def need_tls() -> str:
-    """Folder of the first redis-server on PATH that speaks TLS; the demo's embedded one does not."""
-    for folder in os.get_exec_path():
-        program = Path(folder) / "redis-server"
-        if program.is_file() and b"tls-cert-file" in program.read_bytes():
-            return folder
-    return str(Path(need_tool("redis-server-with-tls")).parent)
-
-
-@pytest.fixture
-def tls_redis(tmp_path: Path, authority: trustme.CA, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def tls_redis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
     """A Redis that speaks TLS with those who show a signed certificate; its port."""
     monkeypatch.setenv("PATH", need_tls(), prepend=os.pathsep)
-    pair = authority.issue_cert("redis.internal")
-    pair.private_key_pem.write_to_path(tmp_path / "server.key")
-    pair.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
-    client = authority.issue_cert("exporter")
-    client.private_key_pem.write_to_path(tmp_path / "client.key")
-    client.cert_chain_pems[0].write_to_path(tmp_path / "client.pem")
+    issue(trustme.CA(), tmp_path)
     port = free_port()
-    server = start_redis(
-        tmp_path,
-        *("--tls-port", str(port), "--tls-cert-file", str(tmp_path / "server.pem")),
-        *("--tls-key-file", str(tmp_path / "server.key"), "--tls-ca-cert-file", str(tmp_path / "ca.pem")),
-    )
+    server = start_redis(tmp_path, *server_options(tmp_path, port))
     yield port
     server.kill()
 

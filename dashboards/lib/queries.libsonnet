@@ -54,6 +54,12 @@ function(instance=false) {
     local all(metric) = queries.sum(queries.increaseOfQueue(metric, '$__range'));
     queries.ratio(all('asynq_failed_total'), all('asynq_processed_total')),
 
+  // By type of task, of workers that share their timings: attempts a second, and the time that most stay below.
+  rateOfTypes(metric, more=''):: queries.maxOfSystem(queries.rate(queries.ofSystem(metric, more)), 'type'),
+  quantileOfTypes(share, metric)::
+    'histogram_quantile(' + share + ', '
+    + queries.maxOfSystem(queries.rate(queries.ofSystem(metric + '_bucket')), 'type, le') + ')',
+
   // Slots in use as a share of all slots.
   slotsInUse()::
     queries.ratio(queries.sumOfSystems('asynq_busy_workers'), queries.sumOfSystems('asynq_worker_concurrency')),

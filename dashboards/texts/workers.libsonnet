@@ -10,6 +10,7 @@ function(config) {
     headline: { en: 'Right now', zh: '当前状态' },
     fleet: { en: 'Workers', zh: 'Worker 概况' },
     queues: { en: 'Work of the queues', zh: '各队列的消费情况' },
+    types: { en: 'Types of tasks, of workers that share their timings', zh: '各任务类型（需 Worker 上报耗时）' },
     schedulers: { en: 'Schedulers', zh: 'Scheduler（定时任务）' },
   },
   panels: {
@@ -126,6 +127,24 @@ function(config) {
       what: { en: 'Weight of each queue, its workers, its active tasks, and its share of all attempts.', zh: '各队列的权重、Worker 数、处理中任务数及其占全部处理量的比例。' },
       normal: { en: 'under load the shares follow the weights.', zh: '高负载时占比与权重一致。' },
       act: { en: 'a backlog with a small share: raise the weight, or give the queue workers of its own.', zh: '堆积而占比小：提高权重，或为该队列配置专属 Worker。' },
+    },
+    durations: {
+      title: { en: 'Duration, 95 of 100', zh: '执行耗时 P95' },
+      what: { en: 'The time below which 95 of 100 attempts end, by type of task.', zh: '各任务类型 95% 的执行在此时间内结束。' },
+      normal: { en: 'flat, far below the timeout of the task.', zh: '平稳，远低于任务超时。' },
+      act: { en: 'a rise in one type: what that task calls is slow. Empty: no worker shares its timings (docs/worker.md).', zh: '某类型升高：其调用的外部服务变慢。无数据：没有 Worker 上报耗时（docs/worker.md）。' },
+    },
+    waits: {
+      title: { en: 'Wait, 95 of 100', zh: '等待耗时 P95' },
+      what: { en: 'The time below which 95 of 100 tasks wait from ready to taken, by type.', zh: '各任务类型 95% 的任务从就绪到被取走的等待时间。' },
+      normal: { en: 'what the queue promises: milliseconds for critical, seconds for high and default.', zh: '符合队列要求：critical 毫秒级，high、default 秒级。' },
+      act: { en: 'a rise without longer durations: too few slots; raise ASYNQ_CONCURRENCY or add pods.', zh: '等待升高而耗时不变：槽位不足，提高 ASYNQ_CONCURRENCY 或扩容 Pod。' },
+    },
+    failing: {
+      title: { en: 'Failed attempts', zh: '失败率（按类型）' },
+      what: { en: 'Share of the attempts that failed, by type of task.', zh: '各任务类型执行失败的比例。' },
+      normal: { en: 'near 0.', zh: '接近 0。' },
+      act: { en: 'one type fails: read Last Error of its retries; all types fail: look at what they share.', zh: '单个类型失败：查看其重试任务的 Last Error；全部失败：检查公共依赖。' },
     },
     scheduling: {
       title: { en: 'Schedulers and entries', zh: 'Scheduler 与定时条目' },

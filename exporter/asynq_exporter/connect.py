@@ -4,7 +4,7 @@ RESP2, bytes, no retries: a scan has a deadline of its own, and a second attempt
 """
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,16 @@ from typing import Any
 import redis.asyncio
 from redis.asyncio.connection import AbstractConnection, Connection, SSLConnection, UnixDomainSocketConnection
 from redis.asyncio.retry import Retry
+from redis.asyncio.sentinel import SentinelManagedConnection
 from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ResponseError
 
-from asynq_exporter.settings import Settings, SettingsError, text_file
+from asynq_exporter.scan.cluster import Address, Cluster
+from asynq_exporter.scan.route import Source
+from asynq_exporter.scan.sentinel import SentinelPool, Sentinels
+from asynq_exporter.settings import OPTIONS, Settings, SettingsError, text_file
+from asynq_exporter.settings.redis_url import Topology
 from asynq_exporter.settings.text_file import TextFileError
 
 CLIENT_NAME = "asynq-exporter"
@@ -25,24 +30,86 @@ CLIENT_NAME = "asynq-exporter"
 #: A password is a line; a bigger file is the wrong file.
 MAX_PASSWORD_BYTES = 64 * 1024
 
+PASSWORD_FILES = ("redis_password_file", "redis_sentinel_password_file", "api_redis_password_file")
+
 
 def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.Redis:
     """A client with its own pool, and a name in `CLIENT LIST`; nothing is sent before the first command.
 
+    Behind Sentinel it finds the present master for each new connection: who asks for it may want to write.
+
     Raises:
-        SettingsError: the password file or a TLS file cannot be used.
+        SettingsError: the password file or a TLS file cannot be used, or the URL is that of a cluster.
     """
-    check(settings)
-    pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings, name))
+    source = make_source(replace(settings, redis_read_from="master"), name=name)
+    if isinstance(source, Cluster):
+        raise SettingsError(
+            "--redis.url: only the exporter's own pages can read a cluster; give the URL of a single Redis or"
+            " of Sentinel here"
+        )
+    return source
+
+
+def make_source(settings: Settings, *, name: str = CLIENT_NAME, target: str = "") -> Source:
+    """What the exporter scans, whatever the topology; nothing is sent yet.
+
+    Args:
+        settings: the options.
+        name: how it is called in `CLIENT LIST`.
+        target: the name under which they stand in the config file, for the message.
+
+    Raises:
+        SettingsError: a password file or a TLS file cannot be used.
+    """
+    check(settings, target=target)
+    url, from_replicas = settings.redis_url, settings.redis_read_from == "replica"
+    if url.topology is Topology.CLUSTER:
+        node = _cluster_node(settings, name, read_only=from_replicas)
+        return Cluster(url.addresses, node, from_replicas=from_replicas)
+    if url.topology is Topology.SENTINEL:
+        return redis.asyncio.Redis.from_pool(_sentinel_pool(settings, name, is_master=not from_replicas))
+    pool = redis.asyncio.ConnectionPool(**_connection_arguments(settings, name), **_place(settings))
     return redis.asyncio.Redis.from_pool(pool)
 
 
-def check(settings: Settings) -> None:
-    """Reads the files that a connection will need; raises SettingsError with the remedy."""
-    if settings.redis_password_file is not None:
-        read_password(settings.redis_password_file)
-    if settings.redis_url.tls:
-        _TlsFiles(settings).context()
+def make_api_redis(settings: Settings) -> redis.asyncio.Redis | None:
+    """The same for the management API, where what the exporter reads will not do.
+
+    That is so where the API has a user of its own, and where the exporter reads replicas.
+
+    Raises:
+        SettingsError: a file cannot be used, or the URL is that of a cluster.
+    """
+    if settings.api_token_file is None:
+        return None
+    if settings.api_redis_username is None:
+        return None if settings.redis_url.topology is Topology.SINGLE else make_redis(settings)
+    own = replace(
+        settings,
+        redis_username=settings.api_redis_username,
+        redis_password_file=settings.api_redis_password_file,
+        redis_password=None,
+    )
+    return make_redis(own)
+
+
+def check(settings: Settings, *, target: str = "") -> None:
+    """Reads the files that a connection will need; raises SettingsError with the remedy.
+
+    Args:
+        settings: the options.
+        target: the name under which they stand in the config file, for the message.
+    """
+    try:
+        for name in PASSWORD_FILES:
+            if (path := getattr(settings, name)) is not None:
+                read_password(path, option=OPTIONS[name].shown)
+        if settings.redis_url.tls:
+            _TlsFiles(settings).context()
+    except SettingsError as exc:
+        if not target:
+            raise
+        raise SettingsError(f"targets.{target}: {exc}") from exc
 
 
 def safe_url(settings: Settings) -> str:
@@ -50,28 +117,29 @@ def safe_url(settings: Settings) -> str:
     return str(replace(settings.redis_url, db=_database(settings)))
 
 
-def read_password(path: Path) -> str:
+def read_password(path: Path, *, option: str) -> str:
     """The password in a file, without the newline an editor leaves at its end; raises SettingsError."""
     try:
         text = text_file.read(path, max_bytes=MAX_PASSWORD_BYTES)
     except TextFileError as exc:
-        raise SettingsError(f"--redis.password-file: {exc}") from exc
+        raise SettingsError(f"{option}: {exc}") from exc
     text = text.removesuffix("\n").removesuffix("\r")
     if not text:
-        raise SettingsError(f"--redis.password-file: {path} is empty; write the password into it")
+        raise SettingsError(f"{option}: {path} is empty; write the password into it")
     return text
 
 
 class _PasswordFile(CredentialProvider):
     """Reads the file for each connection, so that a rotated password needs no restart."""
 
-    def __init__(self, username: str | None, path: Path) -> None:
+    def __init__(self, username: str | None, path: Path, *, option: str) -> None:
         self._username = username
         self._path = path
+        self._option = option
 
     def get_credentials(self) -> tuple[str] | tuple[str, str]:
         try:
-            password = read_password(self._path)
+            password = read_password(self._path, option=self._option)
         except SettingsError as exc:
             # By now the exporter runs: to its scans this is a Redis that cannot be reached.
             raise AuthenticationError(str(exc)) from exc
@@ -149,17 +217,62 @@ class _TlsConnection(SSLConnection):
         }
 
 
+class _SentinelTlsConnection(SentinelManagedConnection, _TlsConnection):
+    """The same to the node that Sentinel names."""
+
+
+def _sentinel_pool(settings: Settings, name: str, *, is_master: bool) -> SentinelPool:
+    """Connections to the master, or to a replica, that the Sentinels know."""
+    # A Sentinel that hangs must leave time for the next one and for Redis.
+    patience = {"socket_timeout": settings.redis_connect_timeout_seconds}
+    ask = _common_arguments(settings) | patience | _sentinel_credentials(settings)
+    ask["redis_connect_func"] = _sign_in
+    sentinels = [
+        redis.asyncio.Redis.from_pool(redis.asyncio.ConnectionPool(**ask, **_tcp(settings, address)))
+        for address in settings.redis_url.addresses
+    ]
+    arguments = _connection_arguments(settings, name) | _tcp(settings, None)
+    tls = settings.redis_url.tls
+    arguments["connection_class"] = _SentinelTlsConnection if tls else SentinelManagedConnection
+    pool: SentinelPool = SentinelPool(  # type: ignore[no-untyped-call]
+        settings.redis_url.master, Sentinels(sentinels), is_master=is_master, **arguments
+    )
+    return pool
+
+
+def _cluster_node(
+    settings: Settings, name: str, *, read_only: bool
+) -> Callable[[Address], redis.asyncio.Redis]:
+    """How to talk to a node of a cluster."""
+    arguments = _connection_arguments(settings, name)
+    arguments["redis_connect_func"] = partial(_greet, name=name, read_only=read_only)
+    # One context for all nodes.
+    tcp = _tcp(settings, None)
+
+    def client(address: Address) -> redis.asyncio.Redis:
+        host, port = address
+        pool = redis.asyncio.ConnectionPool(**arguments, **tcp, host=host, port=port)
+        return redis.asyncio.Redis.from_pool(pool)
+
+    return client
+
+
 def _connection_arguments(settings: Settings, name: str) -> dict[str, Any]:
     return {
+        **_common_arguments(settings),
         "db": _database(settings),
+        "redis_connect_func": partial(_greet, name=name),
+        **_credentials(settings),
+    }
+
+
+def _common_arguments(settings: Settings) -> dict[str, Any]:
+    return {
         "protocol": 2,
         "decode_responses": False,
         "retry": Retry(NoBackoff(), 0),
         "socket_connect_timeout": settings.redis_connect_timeout_seconds,
         "socket_timeout": settings.scan_timeout_seconds,
-        "redis_connect_func": partial(_greet, name=name),
-        **_place(settings),
-        **_credentials(settings),
     }
 
 
@@ -171,24 +284,65 @@ def _place(settings: Settings) -> dict[str, Any]:
     url = settings.redis_url
     if url.socket_path:
         return {"connection_class": UnixDomainSocketConnection, "path": url.socket_path}
-    tcp = {"host": url.host, "port": url.port, "socket_keepalive": True}
-    if not url.tls:
+    return _tcp(settings, url.addresses[0])
+
+
+def _tcp(settings: Settings, address: Address | None) -> dict[str, Any]:
+    """How to connect over TCP; without an address, to one that is given later."""
+    tcp: dict[str, Any] = {"socket_keepalive": True}
+    if address is not None:
+        tcp |= {"host": address[0], "port": address[1]}
+    if not settings.redis_url.tls:
         return {"connection_class": Connection, **tcp}
     files, name = _TlsFiles(settings), settings.redis_tls_server_name
     return {"connection_class": _TlsConnection, "files": files, "server_name": name, **tcp}
 
 
 def _credentials(settings: Settings) -> dict[str, Any]:
-    username = settings.redis_username or settings.redis_url.username
-    if settings.redis_password_file is not None:
-        return {"credential_provider": _PasswordFile(username, settings.redis_password_file)}
-    given = settings.redis_password
-    return {"username": username, "password": given.reveal() if given else settings.redis_url.password}
+    url = settings.redis_url
+    if url.topology is Topology.SENTINEL:
+        # What stands in such a URL is for the Sentinels, as asynq reads it.
+        url = replace(url, username=None, password=None)
+    return _who(
+        settings.redis_username or url.username,
+        "redis_password_file",
+        settings.redis_password_file,
+        settings.redis_password.reveal() if settings.redis_password else url.password,
+    )
 
 
-async def _greet(connection: AbstractConnection, *, name: str) -> None:
-    """Signs in, selects the database and, where the ACL allows it, names the client."""
+def _sentinel_credentials(settings: Settings) -> dict[str, Any]:
+    given = settings.redis_sentinel_password
+    return _who(
+        settings.redis_sentinel_username or settings.redis_url.username,
+        "redis_sentinel_password_file",
+        settings.redis_sentinel_password_file,
+        given.reveal() if given else settings.redis_url.password,
+    )
+
+
+def _who(username: str | None, option: str, file: Path | None, password: str | None) -> dict[str, Any]:
+    if file is not None:
+        return {"credential_provider": _PasswordFile(username, file, option=OPTIONS[option].shown)}
+    return {"username": username, "password": password}
+
+
+async def _sign_in(connection: AbstractConnection) -> None:
+    """Signs in and selects the database."""
+    # What the library is called helps nobody, and a user with minimal rights may not say it.
+    connection.driver_info = None
     await connection.on_connect()
+
+
+async def _greet(connection: AbstractConnection, *, name: str, read_only: bool = False) -> None:
+    """Signs in, selects the database and, where the ACL allows it, names the client.
+
+    A replica in a cluster answers only those who say READONLY; a master does not mind.
+    """
+    await _sign_in(connection)
+    if read_only:
+        await connection.send_command("READONLY", check_health=False)
+        await connection.read_response()
     await connection.send_command("CLIENT", "SETNAME", name, check_health=False)
     try:
         await connection.read_response()

@@ -13,8 +13,12 @@ from asynq_exporter.settings import SettingsError
 from asynq_exporter.settings.spelling import suggestion
 
 
-def load(target: str, *, folder: Path | None = None) -> Handler:
+def load(
+    target: str, *, folder: Path | None = None, kind: str = "a Mux, or an `async def` of an attempt"
+) -> Handler:
     """The handler of a name such as `tasks:mux`; the module is of a folder, the working one, or installed.
+
+    `kind` is what should be there, in words.
 
     Raises:
         SettingsError: there is none, with the remedy.
@@ -31,10 +35,7 @@ def load(target: str, *, folder: Path | None = None) -> Handler:
             raise SettingsError(f"{where} has no {part!r}{meant or '; define it there'}")
         found = getattr(found, part)
     if not any(map(inspect.iscoroutinefunction, (found, type(found).__call__))):
-        kind = type(found).__name__
-        raise SettingsError(
-            f"{target} is a {kind} that is not async; give a Mux, or an `async def` of an attempt"
-        )
+        raise SettingsError(f"{target} is a {type(found).__name__} that is not async; give {kind}")
     return cast("Handler", found)
 
 

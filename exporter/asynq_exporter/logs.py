@@ -13,6 +13,9 @@ from asynq_exporter.settings.redis_url import mask
 #: Flag value -> level.
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warn": logging.WARNING, "error": logging.ERROR}
 
+#: Libraries whose news are none to who runs the exporter.
+TALKATIVE = ("alembic",)
+
 #: What every LogRecord has; anything else came with `extra`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
 
@@ -41,6 +44,8 @@ def configure(*, level: str, form: str, stream: TextIO | None = None) -> None:
         )
     )
     logging.basicConfig(level=LEVELS[level], handlers=[handler], force=True)
+    for name in TALKATIVE:
+        logging.getLogger(name).setLevel(max(LEVELS[level], logging.WARNING))
 
 
 def clean(text: str) -> str:

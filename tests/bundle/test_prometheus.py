@@ -31,6 +31,17 @@ def test_promtool_accepts_it_with_everything_it_names(tmp_path: Path) -> None:
     assert "WARNING" not in done.stdout + done.stderr
 
 
+def test_promtool_accepts_the_example_of_many_redis() -> None:
+    """The jobs for service discovery, as they lie."""
+    example = ROOT / "prometheus" / "http_sd.example.yml"
+    done = subprocess.run(
+        [need_tool("promtool"), "check", "config", str(example)], capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "WARNING" not in done.stdout + done.stderr
+
+
 def test_job_is_that_of_the_guide() -> None:
     """`app-asynq` over https, /metrics, 15s and 10s, with its labels (guide 2.5)."""
     jobs = {job["job_name"]: job for job in yaml.safe_load(CONFIG.read_text("utf-8"))["scrape_configs"]}

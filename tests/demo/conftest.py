@@ -1,4 +1,4 @@
-"""Running demos: each test may start its own, and those of the scenarios start together."""
+"""Running demos: each test may start its own, and those of the scenarios start a few at a time."""
 
 from collections.abc import Callable, Iterator
 
@@ -27,14 +27,33 @@ def start_demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StartDemo]:
         demo.end()
 
 
+class Demos:
+    """A demo of every scenario; a few start side by side, for each takes its time."""
+
+    AHEAD = 3
+
+    def __init__(self, start: Callable[[str], Demo]) -> None:
+        self._start = start
+        self.started: dict[str, Demo] = {}
+
+    def __getitem__(self, scenario: str) -> Demo:
+        """That of a scenario; those that come next start too."""
+        first = SCENARIOS.index(scenario)
+        for name in SCENARIOS[first : first + self.AHEAD]:
+            if name not in self.started:
+                self.started[name] = self._start(name)
+        return self.started[scenario]
+
+
 @pytest.fixture(scope="session")
-def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Demo]]:
-    """A demo of every scenario; side by side, for each takes its time."""
+def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
+    """The demos of the scenarios."""
     need_tool("redis-server")
-    started = {
-        name: Demo.start(tmp_path_factory.mktemp("d"), "--scenario", name, "--log.level", "debug")
-        for name in SCENARIOS
-    }
+
+    def start(name: str) -> Demo:
+        return Demo.start(tmp_path_factory.mktemp("d"), "--scenario", name, "--log.level", "debug")
+
+    started = Demos(start)
     yield started
-    for demo in started.values():
+    for demo in started.started.values():
         demo.end()

@@ -14,7 +14,7 @@ from typing import Self
 from tests.conftest import free_port, wait_until
 from tests.interop.exposition import Scrape, scrape
 
-#: A dozen demos start at once, on what others leave of a small machine.
+#: Several demos run side by side on what others leave of a small machine.
 PATIENCE_SECONDS = 300.0
 STOP_SECONDS = 60.0
 

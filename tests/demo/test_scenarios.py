@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pytest
 
 from asynq_exporter.demo import SCENARIOS
-from tests.demo.running import Demo
+from tests.demo.conftest import Demos
 from tests.interop.exposition import Scrape
 
 Condition = Callable[[Scrape], bool]
@@ -136,7 +136,7 @@ def test_every_scenario_is_tested() -> None:
 
 
 @pytest.mark.parametrize("name", EXPECTED)
-def test_scenario_shows_and_ends(name: str, demos: dict[str, Demo]) -> None:
+def test_scenario_shows_and_ends(name: str, demos: Demos) -> None:
     """The incident shows in the metrics, SIGUSR1 ends it, and stopping leaves nothing behind."""
     demo = demos[name].wait_serving()
 

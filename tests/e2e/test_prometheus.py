@@ -17,7 +17,7 @@ import yaml
 from asynq_exporter.core import keys
 from tests.conftest import RedisServer, free_port, need_tool, wait_until
 from tests.interop.serving import COMMAND, serve
-from tests.processes import running
+from tests.processes import ROOT, running
 
 
 @contextmanager
@@ -26,7 +26,7 @@ def prometheus(folder: Path, **job: Any) -> Iterator[int]:
     port = free_port()
     config = {
         "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
-        "scrape_configs": [{"job_name": "app-asynq", **job}],
+        "scrape_configs": [{"job_name": "app-asynq"} | job],
     }
     (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
     command = [need_tool("prometheus"), f"--config.file={folder / 'prometheus.yml'}"]
@@ -104,3 +104,28 @@ def test_prometheus_signs_in_over_tls(tmp_path: Path, redis_server: RedisServer,
         if password == "wrong":
             (target,) = api(api_port, "targets")["activeTargets"]
             assert "401" in target["lastError"]
+
+
+def test_prometheus_discovers_the_targets(
+    tmp_path: Path, redis_server: RedisServer, redis_sync: Any, own_redis: RedisServer
+) -> None:
+    """With the example's first job Prometheus scrapes every target, and tells them apart."""
+    redis_sync.lpush(keys.pending("critical"), *range(42))
+    with own_redis.client() as client:
+        client.lpush(keys.pending("critical"), *range(7))
+    (tmp_path / "config.yml").write_text(
+        f"targets:\n  mails: {{redis: {{url: '{redis_server.url}'}}, labels: {{team: red}}}}\n"
+        f"  orders: {{redis: {{url: '{own_redis.url}'}}}}\n"
+    )
+    example = yaml.safe_load((ROOT / "prometheus" / "http_sd.example.yml").read_text("utf-8"))
+    job = example["scrape_configs"][0]
+    with serve(redis_server, f"--config.file={tmp_path / 'config.yml'}") as url:
+        job["http_sd_configs"][0]["url"] = f"{url}/targets"
+        with prometheus(tmp_path, **job) as port:
+            wait_until(lambda: value(port, "sum(asynq_up)") == 2, what="Prometheus has scraped both")
+            found = {
+                query: value(port, f"asynq_pending_tasks{{queue='critical', {query}}}")
+                for query in ("cluster='mails', team='red'", "cluster='orders', team=''")
+            }
+
+    assert [42, 7] == list(found.values())

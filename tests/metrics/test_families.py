@@ -96,6 +96,8 @@ PROMISED = {
     "asynq_exporter_collector_success": {"collector"},
     "asynq_exporter_collector_duration_seconds": {"collector"},
     "asynq_exporter_scrapes_total": {"result"},
+    "asynq_api_requests_total": {"endpoint", "method", "code"},
+    "asynq_api_writes_total": {"action", "result"},
 }
 
 DOCUMENTED = catalog.documented()

@@ -88,6 +88,12 @@ def test_repeatable_options_take_several() -> None:
         ("redis.url", "redis://host/0?db=1"),
         ("redis.url", "redis://host/0?timeout=1"),
         ("redis.url", "redis-sentinel://host"),
+        ("redis.url", "redis-sentinel://host:x?master=m"),
+        ("redis.url", "redis-sentinel://a,b..c?master=m"),
+        ("redis.url", "redis-sentinel://host?master="),
+        ("redis.url", "redis://host?master=m"),
+        ("redis.url", "redis-cluster://host?master=m"),
+        ("redis.read-from", "slave"),
         ("redis.url", "redis://a..b"),
         ("redis.url", "redis://" + "a" * 64),
         ("redis.url", "unix:///run/%00"),
@@ -102,6 +108,9 @@ def test_repeatable_options_take_several() -> None:
         ("scan.timeout", "1h30"),
         ("log.level", "loud"),
         ("collector.memory", "maybe"),
+        ("polling.interval", "0"),
+        ("polling.interval", "often"),
+        ("polling.interval", "-15"),
         ("concurrency", "0"),
         ("polling.enabled", "sometimes"),
         ("retry.policy", "never"),
@@ -125,6 +134,10 @@ def test_bad_value_is_named_with_its_option(flag: str, text: str) -> None:
         ({"redis.tls.cert-file": ["c"]}, "needs redis.tls.key-file"),
         ({"redis.tls.ca-file": ["c"]}, "write rediss://"),
         ({"web.listen-address": [":1", ":1"]}, "twice"),
+        ({"redis.sentinel.username": ["u"]}, "write redis-sentinel://"),
+        ({"redis.read-from": ["replica"]}, "needs Sentinel or a cluster"),
+        ({"redis.url": ["redis-cluster://h"], "redis.db": ["1"]}, "--redis.db: a cluster has only"),
+        ({"redis.url": ["redis-cluster://h/1"]}, "--redis.url: a cluster has only"),
         ({"worker.listen-address": [":1", ":1"]}, "twice"),
     ],
 )
@@ -210,6 +223,14 @@ def test_text_is_masked(text: str, masked: str) -> None:
         ("redis://:p%40ss@host/3", "redis://***@host:6379/3"),
         ("unix:///run/redis.sock?db=2", "unix:///run/redis.sock?db=2"),
         ("redis-socket:///run/redis.sock", "unix:///run/redis.sock?db=0"),
+        (
+            "redis-sentinel://:pw@h1:1,h2,[::1]:3?master=m",
+            "redis-sentinel://***@h1:1,h2:26379,[::1]:3/0?master=m",
+        ),
+        ("redis-sentinel://h/4?master=a%20b", "redis-sentinel://h:26379/4?master=a%20b"),
+        ("rediss-sentinel://h?master=m&db=2", "rediss-sentinel://h:26379/2?master=m"),
+        ("redis-cluster://u:pw@h1:1,h2", "redis-cluster://***@h1:1,h2:6379/0"),
+        ("rediss-cluster://h", "rediss-cluster://h:6379/0"),
     ],
 )
 def test_url_is_understood(url: str, shown: str) -> None:
@@ -238,6 +259,36 @@ def test_duration_is_read_and_shown_as_prometheus_does(text: str, seconds: float
     """Number and unit, the largest unit first."""
     assert seconds == parse_duration(text)
     assert shown == show_duration(seconds)
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("15", 15), ("15s", 15), ("2m", 120)])
+def test_variables_of_the_guide_count_seconds(text: str, seconds: float) -> None:
+    """TASK_POLL_INTERVAL is a bare number there; a unit is welcome."""
+    assert seconds == resolve(environment={"TASK_POLL_INTERVAL": text}).settings.polling_interval_seconds
+
+
+def test_variables_of_the_guide_are_those_of_polling() -> None:
+    """Section 6.1: names and defaults."""
+    defaults = resolve().settings
+    given = resolve(
+        environment={
+            "ASYNQ_POLLING_ENABLED": "false",
+            "UPDATE_TASK": "false",
+            "ASYNQ_MIGRATE_EXISTING": "true",
+        }
+    ).settings
+
+    assert (True, True, False, 15) == (
+        defaults.polling_enabled,
+        defaults.polling_fallback,
+        defaults.polling_migrate_existing,
+        defaults.polling_interval_seconds,
+    )
+    assert (False, False, True) == (
+        given.polling_enabled,
+        given.polling_fallback,
+        given.polling_migrate_existing,
+    )
 
 
 def test_every_option_says_what_it_is() -> None:

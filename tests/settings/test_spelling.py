@@ -15,7 +15,7 @@ FLAGS = [f"--{option.flag}" for option in OPTIONS.values() if option.flag]
         ("--redis.password", ["--redis.password-file"]),
         ("--redis.tls.cafile", ["--redis.tls.ca-file"]),
         ("--web.listen-adress", ["--web.listen-address"]),
-        ("--url", ["--redis.url"]),
+        ("--url", ["--redis.url", "--records.database-url"]),
         ("--config", ["--config.file"]),
         ("--x", []),
         ("--brightness", []),

@@ -12,7 +12,7 @@ import trustme
 from aiohttp import web
 
 from asynq_exporter.settings import resolve
-from asynq_exporter.web import connections, server
+from asynq_exporter.web import server
 from asynq_exporter.web.connections import Limits
 from tests.conftest import RedisServer, free_port
 from tests.web.conftest import Serve
@@ -39,7 +39,7 @@ class Pages:
 
     def app(self) -> web.Application:
         """An application of them."""
-        app = web.Application(middlewares=(connections.mark,))
+        app = web.Application()
         app.router.add_get("/", self.quick)
         app.router.add_get("/large", self.large)
         app.router.add_get("/waits", self.waits)

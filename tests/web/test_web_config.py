@@ -164,6 +164,19 @@ async def test_flood_does_not_keep_a_known_user_out(tmp_path: Path, monkeypatch:
         assert [401] * waiting + [429] == sorted(await asyncio.gather(*guesses))
 
 
+def test_unknown_names_cost_what_known_ones_do() -> None:
+    """Every cost that the users have occurs, always the same for a name, and none is a hash of a user."""
+    hashes = [bcrypt.hashpw(b"secret", bcrypt.gensalt(cost)).decode() for cost in (4, 5)]
+    names = [f"name-{number}" for number in range(100)]
+
+    made = [web_config.stand_in(name, hashes, salt=b"salt") for name in names]
+
+    assert {"$2b$04", "$2b$05"} == {text[:6] for text in made}
+    assert made == [web_config.stand_in(name, hashes, salt=b"salt") for name in names]
+    assert not set(made) & set(hashes)
+    assert not any(bcrypt.checkpw(b"secret", text.encode()) for text in set(made))
+
+
 async def test_users_change_with_the_file(tmp_path: Path) -> None:
     """A user who is taken out is out at once; a broken file leaves the last good one in force."""
     async with guarded(tmp_path, USERS) as page:

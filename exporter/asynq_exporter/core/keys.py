@@ -18,6 +18,10 @@ CIRCUIT_BREAKERS = "asynq:circuit_breakers"
 #: HASH of the locks over all processes, ours and unknown to Go: field name, value beginning with the token.
 LOCKS = "asynq:locks"
 
+#: ZSET of the answers that the management API keeps for repeated requests, ours; score the second of each.
+API_ANSWERS = "asynq:api_answers"
+
+
 #: HASH of what all our workers are asked to do, unknown to Go: fields `concurrency` and `polling`.
 WORKER_CONTROL = "asynq:worker_control"
 
@@ -169,6 +173,11 @@ def scheduler_entries(scheduler_id: str) -> str:
 def scheduler_history(entry_id: str) -> str:
     """ZSET of the enqueue events of a scheduler entry."""
     return f"asynq:scheduler_history:{entry_id}"
+
+
+def api_answer(digest: str) -> str:
+    """STRING with the answer to a request that may be repeated, ours; `digest` names who asked, and how."""
+    return f"{API_ANSWERS}:{digest}"
 
 
 def before_018(queues: Iterable[str]) -> dict[str, str]:

@@ -2,9 +2,6 @@
 
 import asyncio
 
-from redis.asyncio.connection import AbstractConnection
-from redis.exceptions import ConnectionError as RedisConnectionError
-
 from asynq_exporter.core.worker import Scheduler, Server
 from asynq_exporter.demo.redis_server import EmbeddedRedis
 from asynq_exporter.demo.routine import to_the_end
@@ -21,9 +18,9 @@ class Process:
     """
 
     def __init__(self, redis: EmbeddedRedis, name: str) -> None:
-        self.redis = redis.client(name, on_connect=self._on_connect)
+        self._line = redis.new_line()
+        self.redis = redis.client(name, line=self._line)
         self._program: Server | Scheduler | None = None
-        self._is_dead = False
 
     async def start(self, program: Server | Scheduler) -> None:
         """Starts what was made with the client of this process."""
@@ -45,12 +42,8 @@ class Process:
         if grace_seconds:
             await asyncio.wait({shutdown}, timeout=grace_seconds)
         if not shutdown.done():
-            self._is_dead = True
+            self._line.unlink()
             await self.redis.connection_pool.disconnect()
         await shutdown
+        self._line.unlink(missing_ok=True)
         await self.redis.aclose()
-
-    async def _on_connect(self, connection: AbstractConnection) -> None:
-        if self._is_dead:
-            raise RedisConnectionError("the process is dead")
-        await connection.on_connect()

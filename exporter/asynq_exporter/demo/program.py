@@ -63,7 +63,12 @@ def demo_settings(settings: Settings, redis_url: str) -> Settings:
     """The settings with the demo's own Redis in place of the user's."""
     defaults = {f.name: f.default for f in fields(Settings)}
     foreign = {name: defaults[name] for name, each in OPTIONS.items() if each.group in (REDIS, TLS)}
-    changes: dict[str, Any] = {**foreign, "redis_url": RedisUrl.parse(redis_url)}
+    changes: dict[str, Any] = {
+        **foreign,
+        "redis_url": RedisUrl.parse(redis_url),
+        # The demo's workers share them, and there is nothing that is not to be seen.
+        "collector_task_timings": True,
+    }
     if settings.collector_interval_seconds == defaults["collector_interval_seconds"]:
         changes["collector_interval_seconds"] = COLLECTOR_SECONDS
     return replace(settings, **changes)

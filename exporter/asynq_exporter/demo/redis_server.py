@@ -4,16 +4,16 @@ import asyncio
 import contextlib
 import ctypes
 import importlib.util
+import itertools
 import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Self
 
 from redis.asyncio import Redis
-from redis.asyncio.connection import AbstractConnection
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
@@ -21,8 +21,6 @@ from redis.exceptions import RedisError
 from asynq_exporter.demo.scenarios import Stage
 from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import StartupError
-
-OnConnect = Callable[[AbstractConnection], Awaitable[None]]
 
 PROGRAMS = ("redis-server", "valkey-server")
 
@@ -52,6 +50,7 @@ class EmbeddedRedis:
             *("--logfile", str(self._log), "--loglevel", "notice"),
         ]
         self._process: asyncio.subprocess.Process | None = None
+        self._lines = itertools.count()
 
     @classmethod
     async def open(cls) -> Self:
@@ -74,20 +73,22 @@ class EmbeddedRedis:
         """Where it is, as `--redis.url` takes it."""
         return f"unix://{self.socket_path}?db=0"
 
-    def client(self, name: str, *, on_connect: OnConnect | None = None) -> Redis:
-        """A client of its own for one part of the demo, named in CLIENT LIST.
-
-        `on_connect` greets Redis on each new connection in place of the connection itself.
-        """
+    def client(self, name: str, *, line: Path | None = None) -> Redis:
+        """A client of its own for one part of the demo, named in CLIENT LIST; perhaps on its own line."""
         return Redis(
-            unix_socket_path=str(self.socket_path),
+            unix_socket_path=str(line or self.socket_path),
             protocol=2,
             client_name=name,
-            redis_connect_func=on_connect,
             # Before Python 3.12 a timeout can swallow the cancellation that ends the demo.
             socket_timeout=None,
             retry=Retry(NoBackoff(), 0),
         )
+
+    def new_line(self) -> Path:
+        """Another name for the socket; once it is removed, nobody gets through under it any more."""
+        line = self._folder / f"line-{next(self._lines)}.sock"
+        line.symlink_to(self.socket_path)
+        return line
 
     async def start(self) -> None:
         """Starts it and waits until it answers; raises StartupError with what it wrote last."""

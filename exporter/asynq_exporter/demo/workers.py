@@ -54,6 +54,7 @@ def server_config(stage: Stage, rng: Random, *, number: int) -> ServerConfig:
         group_max_size=GROUP_SIZE,
         forward_seconds=FORWARD_SECONDS if now.forwarding else NEVER_SECONDS,
         shutdown_seconds=SHUTDOWN_SECONDS,
+        share_timings=True,
         heartbeat_seconds=HEARTBEAT_SECONDS,
         recover_seconds=RECOVER_SECONDS,
         # It looks at the start too, so its interval alone would not keep it off.

@@ -2,7 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
-from asynq_exporter.metrics import exporter, queues, redis_info, schedulers, system, task_timings, workers
+from asynq_exporter.metrics import (
+    api,
+    exporter,
+    queues,
+    redis_info,
+    schedulers,
+    system,
+    task_timings,
+    workers,
+)
 from asynq_exporter.metrics.family import Family, Metric
 from asynq_exporter.scan.snapshot import Snapshot
 
@@ -12,7 +21,7 @@ NOUNS = (system, queues, workers, task_timings, schedulers, redis_info, exporter
 COLLECTORS: tuple[Callable[[Snapshot], Iterable[Family]], ...] = tuple(noun.collect for noun in NOUNS)
 
 #: Every metric on /metrics that is ours.
-METRICS: tuple[Metric, ...] = tuple(metric for noun in NOUNS for metric in noun.METRICS)
+METRICS: tuple[Metric, ...] = (*(metric for noun in NOUNS for metric in noun.METRICS), *api.METRICS)
 
 
 def collect(snapshot: Snapshot) -> list[Family]:

@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from asynq_exporter import metrics
 from asynq_exporter.metrics import (
+    api,
     exporter,
     queues,
     redis_info,
@@ -24,6 +25,7 @@ SECTIONS: tuple[tuple[str, tuple[Metric, ...]], ...] = (
     ("Schedulers", schedulers.METRICS),
     ("Redis", redis_info.METRICS),
     ("The exporter itself", exporter.METRICS),
+    ("The management API, where it is on", api.METRICS),
 )
 
 INTRODUCTION = """\

@@ -21,6 +21,9 @@ READ_BYTES = 1 << 18
 #: About what Redis reads from a connection before it serves the others.
 GULP_BYTES = 1 << 15
 
+#: Errors that mean that there is no talking to Redis; the text of each goes to the user.
+UNREACHABLE = (redis.exceptions.RedisError, OSError)
+
 #: What hiredis answers when no whole reply is left.
 NOT_ENOUGH = object()
 
@@ -42,6 +45,8 @@ class Batch:
     replies: int
     #: Takes the replies in order; may answer with further batches, which are sent next.
     take: Callable[[list[Reply]], "Iterable[Batch] | None"]
+    #: A key that lies where those of all its commands do; empty when that is not known.
+    key: bytes = b""
     #: How many replies were waited for one after the other before this one, this one included.
     depth: int = 0
 
@@ -55,7 +60,7 @@ class Pipe:
         self._parser: hiredis.Reader | None = None
         #: Replies that came with those before.
         self._unread: list[Reply] = []
-        #: Commands sent and replies waited for in sequence since the last `reset_cost`.
+        #: Commands sent and replies waited for in sequence since `begin`.
         self.commands = 0
         self.round_trips = 0
 
@@ -64,9 +69,13 @@ class Pipe:
         """Whether a connection stands, as far as this side knows."""
         return self._connection is not None
 
-    def reset_cost(self) -> None:
-        """Starts counting anew."""
+    def begin(self, *, timeout_seconds: float) -> None:  # needed by a route to several nodes
+        """Starts counting anew, for a pass that may take some time."""
         self.commands = self.round_trips = 0
+
+    def arrange(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+        """The queues in an order in which those of one node are neighbours, and where a node's begin."""
+        return names, ()
 
     async def open(self) -> None:
         """Connects and authenticates, unless that is done.

@@ -36,20 +36,24 @@ _LINE = re.compile(
 def parse(reply: Reply) -> RedisInfo:
     """The fields we tell of; what INFO leaves out stays unknown.
 
+    The answers of several nodes may stand one after the other: then numbers are sums.
+
     Raises:
         ValueError: Redis refused, or the answer is no INFO.
     """
     if type(reply) is ReplyError:
         raise ValueError(f"INFO: {reply.text}")
-    lines = {name.decode(): text.decode("utf-8", "replace") for name, text in _LINE.findall(reply)}
-    fields: dict[str, Any] = {field: _first(lines, names) or "" for field, names in TEXTS.items()}
-    fields |= {field: _number(_first(lines, names)) for field, names in NUMBERS.items()}
+    lines: dict[str, list[str]] = {}
+    for name, text in _LINE.findall(reply):
+        lines.setdefault(name.decode(), []).append(text.decode("utf-8", "replace"))
+    fields: dict[str, Any] = {field: (_first(lines, names) or [""])[0] for field, names in TEXTS.items()}
+    fields |= {field: _sum(_first(lines, names)) for field, names in NUMBERS.items()}
     return RedisInfo(**fields)
 
 
-def _first(lines: dict[str, str], names: tuple[str, ...]) -> str | None:
-    return next((lines[name] for name in names if name in lines), None)
+def _first(lines: dict[str, list[str]], names: tuple[str, ...]) -> list[str]:
+    return next((lines[name] for name in names if name in lines), [])
 
 
-def _number(text: str | None) -> int | None:
-    return int(text) if text is not None and text.isdecimal() else None
+def _sum(texts: list[str]) -> int | None:
+    return sum(map(int, texts)) if texts and all(map(str.isdecimal, texts)) else None

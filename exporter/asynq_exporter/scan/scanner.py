@@ -9,7 +9,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Generic, TypeVar
 
-import redis.asyncio
 import redis.exceptions
 
 from asynq_exporter.core import keys
@@ -17,8 +16,9 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.core.clock import Clock, SystemClock, utc_day
 from asynq_exporter.scan import breakers, queues, redis_info
 from asynq_exporter.scan.commands import NOW, fill, pack
-from asynq_exporter.scan.pipe import Batch, Pipe, Reply, ReplyError
+from asynq_exporter.scan.pipe import UNREACHABLE, Batch, Reply, ReplyError
 from asynq_exporter.scan.queues import QueuePass, QueueRequests
+from asynq_exporter.scan.route import Route, Source, make_route
 from asynq_exporter.scan.schedulers import SchedulersPass
 from asynq_exporter.scan.snapshot import (
     Breaker,
@@ -32,9 +32,6 @@ from asynq_exporter.scan.snapshot import (
     Snapshot,
 )
 from asynq_exporter.scan.workers import OldestActivePass, WorkersPass
-
-#: Errors that mean that there is no talking to Redis; the text of each goes to the user.
-UNREACHABLE = (redis.exceptions.RedisError, OSError)
 
 #: Slices in flight on a near Redis, and at most; a far one is kept busy by more of them.
 MIN_WINDOW = 2
@@ -128,6 +125,8 @@ class _Kept:
     #: Queues that live servers consumed last time: most likely they still do.
     consumed: frozenset[str] = frozenset()
     names: _Same[list[bytes], set[str]] = field(default_factory=lambda: _Same(queue_names))
+    #: The registry of queues as it was last read.
+    members: list[bytes] = field(default_factory=list)
     requests: QueueRequests = field(default_factory=lambda: QueueRequests((), ""))
     ping_seconds: float = 0.0
     #: Queues that the next pass asks for before it knows which ones there are.
@@ -139,19 +138,20 @@ class _Kept:
         self.expected = found if self.found in (None, found) else ()
         self.found = found
 
-    def requests_for(self, names: tuple[str, ...], day: str) -> QueueRequests:
+    def requests_for(self, names: tuple[str, ...], day: str, cuts: tuple[int, ...]) -> QueueRequests:
         """The prebuilt requests of a set of queues, built anew only when it or the day changed."""
-        if self.requests.names != names or self.requests.day != day:
-            self.requests = QueueRequests(names, day)
+        wanted = (names, day, cuts)
+        if (self.requests.names, self.requests.day, self.requests.cuts) != wanted:
+            self.requests = QueueRequests(names, day, cuts)
         return self.requests
 
 
 class Scanner:
-    """Makes Snapshots of one Redis; keeps its connection, its prebuilt requests and its counts of errors."""
+    """Makes Snapshots of one Redis; keeps its connections, its prebuilt requests and its counts of errors."""
 
     def __init__(
         self,
-        client: "redis.asyncio.Redis",
+        client: Source,
         catalog: Catalog,
         *,
         clock: Clock | None = None,
@@ -162,21 +162,21 @@ class Scanner:
         self._clock = clock or SystemClock()
         self._filter = queue_filter or QueueFilter()
         self._samples = samples
-        self._pipe = Pipe(client)
+        self._route = make_route(client)
         self._kept = _Kept(selected=_Same(partial(self._filter.select, first=catalog.queues)))
         self._error_counts: Counter[str] = Counter()
         self._last_success_at: float | None = None
 
     async def close(self) -> None:
-        """Drops the connection."""
-        await self._pipe.close()
+        """Drops the connections."""
+        await self._route.close()
 
     async def scan(self, *, timeout_seconds: float) -> Snapshot:
         """One pass within a time; never raises for what Redis does or fails to do."""
         started = time.perf_counter()
-        self._pipe.reset_cost()
+        self._route.begin(timeout_seconds=timeout_seconds)
         # That Redis closed a connection since the last scan shows only in use: then a fresh one is tried.
-        attempts = 2 if self._pipe.is_open else 1
+        attempts = 2 if self._route.is_open else 1
         run = self._new_pass()
         try:
             async with asyncio.timeout(timeout_seconds):
@@ -210,12 +210,12 @@ class Scanner:
         )
 
     def _new_pass(self) -> "_Pass":
-        return _Pass(self._pipe, self._kept, self._catalog, now_ns=self._clock.now_ns())
+        return _Pass(self._route, self._kept, self._catalog, now_ns=self._clock.now_ns())
 
     def _finish(self, run: "_Pass", error: str, started: float, *, up: bool) -> Snapshot:
         cost = Cost(
-            commands=self._pipe.commands,
-            round_trips=self._pipe.round_trips,
+            commands=self._route.commands,
+            round_trips=self._route.round_trips,
             duration_seconds=time.perf_counter() - started,
         )
         if not up:
@@ -249,8 +249,8 @@ class Scanner:
 class _Pass:
     """The state of one pass: asks, and holds what was answered so far."""
 
-    def __init__(self, pipe: Pipe, kept: _Kept, catalog: Catalog, *, now_ns: int) -> None:
-        self._pipe = pipe
+    def __init__(self, route: Route, kept: _Kept, catalog: Catalog, *, now_ns: int) -> None:
+        self._route = route
         self._kept = kept
         self._catalog = catalog
         self._now_ns = now_ns
@@ -278,7 +278,7 @@ class _Pass:
         Raises:
             redis.exceptions.RedisError, OSError: Redis cannot be talked to.
         """
-        await self._pipe.open()
+        await self._route.open()
         # Most likely the queues are those of the last time: what they hold is asked in the same breath.
         expected = self._kept.expected
         await self._read_queues(expected, ahead=[self._discovery()])
@@ -302,7 +302,9 @@ class _Pass:
             raise redis.exceptions.ResponseError(pong.text)
         if type(members) is ReplyError:
             self._errors["queues"] = f"{keys.QUEUES}: {members.text}"
-            members = []
+            # A queue is where it was, though nobody says so now.
+            members = self._kept.members
+        self._kept.members = members
         self._registered = self._kept.names(members)
         return [
             *self.workers.batches(server_keys),
@@ -318,7 +320,8 @@ class _Pass:
         return self._kept.selected(self._registered | self._kept.consumed | self._catalog.queues.keys())
 
     async def _read_queues(self, names: tuple[str, ...], *, ahead: Iterable[Batch] = ()) -> None:
-        requests = self._kept.requests_for(names, utc_day(self._now_ns))
+        names, cuts = self._route.arrange(names)
+        requests = self._kept.requests_for(names, utc_day(self._now_ns), cuts)
         self._reading = QueuePass(requests, now_ns=self._now_ns)
         await self._run("queues", [*ahead, *self._reading.batches()])
 
@@ -337,7 +340,7 @@ class _Pass:
             return
         started = time.perf_counter()
         window = min(MIN_WINDOW + int(self._kept.ping_seconds / SLICE_SECONDS), MAX_WINDOW)
-        await self._pipe.run(batches, window=window)
+        await self._route.run(batches, window=window)
         self._durations[part] = self._durations.get(part, 0.0) + time.perf_counter() - started
 
     def _take_system(self, replies: list[Reply]) -> None:

@@ -7,11 +7,10 @@ scrape the compatible page.
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import redis.asyncio
-
 from asynq_exporter.scan.background import groups, memory
 from asynq_exporter.scan.background.reader import PacedReader
 from asynq_exporter.scan.pipe import ReplyError
+from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.snapshot import Queues, Snapshot
 
 
@@ -27,7 +26,7 @@ class UpstreamView:
 class UpstreamSampler:
     """Samples at full speed on a connection of its own."""
 
-    def __init__(self, client: "redis.asyncio.Redis", *, with_memory: bool = True) -> None:
+    def __init__(self, client: Source, *, with_memory: bool = True) -> None:
         self._reader = PacedReader(client)
         self._with_memory = with_memory
 

@@ -7,21 +7,25 @@ of `Settings`. This module reads neither argv nor environ: `resolve` is handed b
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asynq_exporter.core.control import MAX_CONCURRENCY
 from asynq_exporter.settings import options
+from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.settings.options import Address, Option, Secret, option
-from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl
+from asynq_exporter.settings.redis_url import HIGHEST_DB, RedisUrl, Topology, mask_whole
+
+if TYPE_CHECKING:
+    from asynq_exporter.settings.targets import Target
 
 WEB, REDIS, TLS, QUEUES = "Web", "Redis", "Redis TLS", "Queues"
 SCAN, COLLECTORS, LOGGING, FILES = "Scan", "Collectors", "Logging", "Config file"
-WORKER = "Worker"
+RECORDS, API, WORKER, POLLING = "Task records", "API", "Worker", "Polling"
 
 #: Paths the exporter answers itself, whatever the telemetry path is.
-RESERVED_PATHS = ("/", "/metrics/upstream", "/-/", "/api/")
+RESERVED_PATHS = ("/", "/metrics/upstream", "/probe", "/targets", "/-/", "/api/")
 
 
 class SettingsError(ValueError):
@@ -40,7 +44,7 @@ class ConflictError(SettingsError):
     """An option does not go together with the others."""
 
     def __init__(self, name: str, sentence: str) -> None:
-        super().__init__(f"--{OPTIONS[name].flag}: {sentence}")
+        super().__init__(f"{OPTIONS[name].shown}: {sentence}")
         self.name = name
         self.sentence = sentence
 
@@ -59,6 +63,8 @@ def _parse_telemetry_path(text: str) -> str:
 
 _TELEMETRY_PATH = options.Kind(metavar="PATH", parse=_parse_telemetry_path)
 _REDIS_URL = options.Kind(metavar="URL", parse=RedisUrl.parse)
+_WEBHOOK_URL = replace(options.TEXT, metavar="URL", show=mask_whole)
+_DATABASE_URL = options.Kind(metavar="URL", parse=DatabaseUrl.parse)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +96,8 @@ class Settings:
         _REDIS_URL,
         default="redis://127.0.0.1:6379/0",
         group=REDIS,
-        sentence="The Redis that asynq uses: redis://, rediss:// (TLS), unix:// or asynq's redis-socket://."
+        sentence="The Redis that asynq uses: redis://, rediss:// (TLS), unix:// or asynq's redis-socket://;"
+        " redis-sentinel://HOST,HOST?master=NAME or redis-cluster://HOST,HOST, both with rediss too."
         " Other users of the machine can read a password in a flag; prefer a password file.",
     )
     redis_db: int | None = option(
@@ -114,6 +121,33 @@ class Settings:
         environment="ASYNQ_REDIS_PASSWORD",
         group=REDIS,
         sentence="Password; overrides the one in the URL. There is no flag, for flags are public.",
+    )
+    redis_sentinel_username: str | None = option(
+        "redis.sentinel.username",
+        options.TEXT,
+        group=REDIS,
+        sentence="ACL user at the Sentinels; overrides the one in the URL.",
+    )
+    redis_sentinel_password_file: Path | None = option(
+        "redis.sentinel.password-file",
+        options.PATH,
+        group=REDIS,
+        sentence="File with the Sentinels' password; without any the Sentinels are asked without one.",
+    )
+    redis_sentinel_password: Secret | None = option(
+        None,
+        options.SECRET,
+        environment="ASYNQ_REDIS_SENTINEL_PASSWORD",
+        group=REDIS,
+        sentence="The Sentinels' password; overrides the one in the URL, which is theirs too, as in asynq.",
+    )
+    redis_read_from: str = option(
+        "redis.read-from",
+        options.choice("master", "replica"),
+        default="master",
+        group=REDIS,
+        sentence="Which nodes to read behind Sentinel or in a cluster. Replicas spare the master and lag"
+        " behind it; where there is none the master is read.",
     )
     # Three attempts fit into the default scrape timeout of 10 s.
     redis_connect_timeout_seconds: float = option(
@@ -241,6 +275,64 @@ class Settings:
         group=COLLECTORS,
         sentence="Redis commands that the background collectors together may send in a second.",
     )
+    records_database_url: DatabaseUrl = option(
+        "records.database-url",
+        _DATABASE_URL,
+        default="sqlite:///asynq-records.db",
+        environment="ASYNQ_DATABASE_URL",
+        group=RECORDS,
+        sentence="The database of the task records: postgresql:// in production, or a file, sqlite:///. Other"
+        " users of the machine can read a password in a flag; prefer the environment or PGPASSFILE.",
+    )
+    records_webhook_url: str | None = option(
+        "records.webhook-url",
+        _WEBHOOK_URL,
+        group=RECORDS,
+        sentence="Where refunds are made by a service of yours, told by signed messages; else the ledger of"
+        " the database makes them.",
+    )
+    records_webhook_secret_file: Path | None = option(
+        "records.webhook-secret-file",
+        options.PATH,
+        group=RECORDS,
+        sentence="File with the secret that signs these messages; 16 bytes or more.",
+    )
+    api_token_file: Path | None = option(
+        "api.token-file",
+        options.PATH,
+        environment="ASYNQ_ADMIN_TOKEN_FILE",
+        group=API,
+        sentence="File with the tokens of the management API, read anew when it changes; without it the API"
+        " is off. A line is TOKEN (an admin), ROLE:TOKEN or ROLE:NAME:TOKEN, ROLE viewer, operator or admin;"
+        " TOKEN may be sha256: and its hash.",
+    )
+    api_read_only: bool = option(
+        "api.read-only",
+        options.SWITCH,
+        default="false",
+        environment="ASYNQ_READONLY",
+        group=API,
+        sentence="Refuse every write of the management API, whoever asks.",
+    )
+    api_payloads: str = option(
+        "api.payloads",
+        options.choice("viewer", "operator", "admin", "nobody"),
+        default="operator",
+        group=API,
+        sentence="Lowest role that is shown payloads, results and headers of tasks.",
+    )
+    api_redis_username: str | None = option(
+        "api.redis-username",
+        options.TEXT,
+        group=API,
+        sentence="ACL user that the API takes instead of the exporter's, which then need only read.",
+    )
+    api_redis_password_file: Path | None = option(
+        "api.redis-password-file",
+        options.PATH,
+        group=API,
+        sentence="File with the password of that user.",
+    )
     worker_listen_addresses: tuple[Address, ...] = option(
         "worker.listen-address",
         options.ADDRESS,
@@ -255,7 +347,7 @@ class Settings:
         options.SWITCH,
         default="true",
         group=WORKER,
-        sentence="Take tasks. Without it the worker lives, says so, and takes none: the emergency stop.",
+        sentence="Take tasks. Without it a worker lives, says so, and takes none: the emergency stop.",
     )
     concurrency: int = option(
         "concurrency",
@@ -293,6 +385,38 @@ class Settings:
         sentence="Add how long tasks take and wait to sums in Redis, for an exporter with"
         " --collector.task-timings.",
     )
+    polling_fallback: bool = option(
+        "polling.fallback",
+        options.SWITCH,
+        default="true",
+        environment="UPDATE_TASK",
+        group=POLLING,
+        sentence="Poll tasks straight from the database while the queue is off or down.",
+    )
+    polling_interval_seconds: float = option(
+        "polling.interval",
+        options.seconds(least=1, most=3600),
+        default="15s",
+        environment="TASK_POLL_INTERVAL",
+        group=POLLING,
+        sentence="Time between two rounds of the fallback; a number without a unit is seconds.",
+    )
+    polling_migrate_existing: bool = option(
+        "polling.migrate-existing",
+        options.SWITCH,
+        default="false",
+        environment="ASYNQ_MIGRATE_EXISTING",
+        group=POLLING,
+        sentence="At the start, put unfinished tasks of the database that have no job yet into the queue.",
+    )
+    polling_queues: tuple[str, ...] = option(
+        "polling.queue",
+        options.TEXT,
+        default="scheduled",
+        repeatable=True,
+        group=POLLING,
+        sentence="Queue of the jobs that poll; may be given several times, where records name several.",
+    )
     log_level: str = option(
         "log.level",
         options.choice("debug", "info", "warn", "error"),
@@ -317,16 +441,43 @@ class Settings:
             if not addresses:
                 default = OPTIONS[name].default
                 raise ConflictError(name, f"no address is given; write for example {default}")
+        self._check_tls()
+        self._check_topology()
+
+    def _check_tls(self) -> None:
         for first, second in (("cert", "key"), ("key", "cert")):
             given, missing = (getattr(self, f"redis_tls_{part}_file") for part in (first, second))
             if given is not None and missing is None:
                 raise ConflictError(
                     f"redis_tls_{first}_file", f"needs redis.tls.{second}-file too; give both"
                 )
+        if self.api_redis_password_file is not None and self.api_redis_username is None:
+            raise ConflictError("api_redis_password_file", "needs api.redis-username too; give both")
+        if (self.records_webhook_url is None) is not (self.records_webhook_secret_file is None):
+            given = "url" if self.records_webhook_url else "secret-file"
+            name = f"records_webhook_{given.replace('-', '_')}"
+            raise ConflictError(name, "records.webhook-url and records.webhook-secret-file go together")
         if not self.redis_url.tls:
             # Silence would let a user believe in an encryption that is not there.
-            for name in (name for name in OPTIONS if name.startswith("redis_tls_") and getattr(self, name)):
-                raise ConflictError(name, f"has no effect on {self.redis_url}; write rediss:// or remove it")
+            self._refuse("redis_tls_", "write rediss:// or remove it")
+
+    def _check_topology(self) -> None:
+        topology = self.redis_url.topology
+        if topology is not Topology.SENTINEL:
+            self._refuse("redis_sentinel_", "write redis-sentinel:// or remove it")
+        if topology is Topology.CLUSTER and (self.redis_db or self.redis_url.db):
+            raise ConflictError(
+                "redis_db" if self.redis_db else "redis_url", "a cluster has only database 0; leave it out"
+            )
+        if topology is Topology.SINGLE and self.redis_read_from == "replica":
+            raise ConflictError(
+                "redis_read_from",
+                "needs Sentinel or a cluster to know the replicas; or give the URL of the replica itself",
+            )
+
+    def _refuse(self, prefix: str, remedy: str) -> None:
+        for name in (name for name in OPTIONS if name.startswith(prefix) and getattr(self, name)):
+            raise ConflictError(name, f"has no effect on {self.redis_url}; {remedy}")
 
     def __repr__(self) -> str:
         return f"Settings({', '.join(f'{o.name}={text!r}' for o, text in self.shown())})"
@@ -358,6 +509,8 @@ class Resolved:
 
     settings: Settings
     origins: Mapping[str, str]
+    #: Further Redis.
+    targets: "tuple[Target, ...]" = ()
 
 
 def resolve(

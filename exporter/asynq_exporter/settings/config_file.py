@@ -7,6 +7,8 @@ Imported only when there is a config file: pydantic costs start-up time.
       exclude: [...]                      options too
       profiles: {emails: {weight: ...}}   these REPLACE the six documented queues
     backpressure: {warning: 0.7, critical: 0.9}
+    targets:
+      orders: {redis: {url: ...}, labels: {env: production}}    further Redis; each may have all of the above
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -27,13 +29,18 @@ from pydantic import (
 
 from asynq_exporter.core import catalog
 from asynq_exporter.core.errors import CatalogError
-from asynq_exporter.settings import OPTIONS, Given, yaml_document
+from asynq_exporter.settings import OPTIONS, Given, targets, yaml_document
+from asynq_exporter.settings.options import Option
 from asynq_exporter.settings.spelling import suggestion
+from asynq_exporter.settings.targets import Described
 from asynq_exporter.settings.yaml_document import Document, Location, Problem
 
 #: Where the parts that are no options stand.
 PROFILES = ("queues", "profiles")
 BACKPRESSURE = ("backpressure",)
+TARGETS = ("targets",)
+#: Only a target has them.
+LABELS = ("labels",)
 
 LANGUAGES = ("en", "zh")
 
@@ -50,6 +57,8 @@ class ConfigFile:
     path: Path
     options: Mapping[str, Given]
     catalog: catalog.Catalog
+    #: Name -> a further Redis.
+    targets: Mapping[str, Described]
 
 
 class _Section(BaseModel):
@@ -147,21 +156,89 @@ def load(path: Path) -> ConfigFile:
     """The config file at a path; raises SettingsError with a line for each problem."""
     document = yaml_document.read(path)
     problems: list[Problem] = []
-    given = dict(_options(document, problems))
-    described = _catalog(document, problems)
+    known = {each.key: each for each in OPTIONS.values() if each.key is not None}
+    own = {key: value for key, value in document.data.items() if (key,) != TARGETS}
+    given = dict(_options(_Place(document, (), own), known, problems))
+    described = _catalog(_Place(document, (), own), problems)
+    found = dict(_targets(document, problems))
     if problems:
         raise document.error(problems)
-    return ConfigFile(path=path, options=given, catalog=described)
+    return ConfigFile(path=path, options=given, catalog=described, targets=found)
 
 
-def _options(document: Document, problems: list[Problem]) -> Iterator[tuple[str, Given]]:
-    """What the file gives for options; a key that is neither option nor one of ours is a problem."""
-    known = {each.key: each for each in OPTIONS.values() if each.key is not None}
-    for location, value in _leaves(document.data, (), known):
-        each = known.get(key := ".".join(location))
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A section that has options and queues: the file itself, or a target in it."""
+
+    document: Document
+    at: Location
+    data: Mapping[str, Any]
+
+
+def _targets(document: Document, problems: list[Problem]) -> Iterator[tuple[str, Described]]:
+    """The targets; a mistake in one is told like any other."""
+    section = document.data.get("targets")
+    if section is None:
+        return
+    if not isinstance(section, dict):
+        problems.append(Problem(location=TARGETS, sentence="must be a section with a key for each target"))
+        return
+    if len(section) > targets.MOST_TARGETS:
+        problems.append(Problem(location=TARGETS, sentence=f"has more than {targets.MOST_TARGETS} targets"))
+    variables: dict[str, str] = {}
+    for name, data in section.items():
+        at = (*TARGETS, name)
+        if not targets.NAME.fullmatch(name):
+            sentence = "is no name for a target; write up to 63 letters, digits, . _ or -"
+            problems.append(Problem(location=at, sentence=sentence))
+        elif (other := variables.setdefault(targets.variable(name, targets.SECRETS[0]), name)) != name:
+            sentence = f"has the environment variables of {other!r}; give it another name"
+            problems.append(Problem(location=at, sentence=sentence))
+        elif (
+            not isinstance(data, dict)
+            or not isinstance(data.get("redis"), dict)
+            or "url" not in data["redis"]
+        ):
+            problems.append(Problem(location=at, sentence="needs a redis section with url"))
+        else:
+            yield name, _target(_Place(document, at, data), problems)
+
+
+def _target(place: _Place, problems: list[Problem]) -> Described:
+    return Described(
+        options=dict(_options(place, targets.KEYS, problems)),
+        catalog=_catalog(place, problems),
+        labels=dict(_labels(place, problems)),
+    )
+
+
+def _labels(place: _Place, problems: list[Problem]) -> Iterator[tuple[str, str]]:
+    at = (*place.at, *LABELS)
+    section = place.data.get("labels") or {}
+    if not isinstance(section, dict):
+        problems.append(Problem(location=at, sentence="must be a section with a text for each label"))
+        return
+    for name, value in section.items():
+        if not targets.LABEL.fullmatch(name):
+            sentence = "is no name of a label; write letters, digits and _, not __ at its beginning"
+            problems.append(Problem(location=(*at, name), sentence=sentence))
+        elif not isinstance(value, str):
+            problems.append(Problem(location=(*at, name), sentence="takes a text"))
+        else:
+            yield name, value
+
+
+def _options(
+    place: _Place, known: Mapping[str, Option], problems: list[Problem]
+) -> Iterator[tuple[str, Given]]:
+    """What a section gives for options; a key that is neither option nor one of ours is a problem."""
+    document = place.document
+    for inside, value in _leaves(place.data, (), known, target=bool(place.at)):
+        location = (*place.at, *inside)
+        each = known.get(key := ".".join(inside))
         if each is None:
             problems.append(Problem(location=location, sentence=_unknown(key, known)))
-        elif any("." in part for part in location):
+        elif any("." in part for part in inside):
             # One way of writing, else the same key could be there twice.
             section, _, last = key.rpartition(".")
             problems.append(Problem(location=location, sentence=f"write {last} below the section {section}"))
@@ -169,7 +246,7 @@ def _options(document: Document, problems: list[Problem]) -> Iterator[tuple[str,
             problems.append(Problem(location=location, sentence=sentence))
         else:
             texts = value if isinstance(value, list) else [value]
-            where = f"{document.path}:{document.line(location)}: {key}"
+            where = f"{document.path}:{document.line(location)}: {'.'.join(map(str, location))}"
             given = Given(texts=texts, where=where, folder=document.path.parent)
             if (wrong := _wrong(each.kind.parse, texts)) is not None:
                 problems.append(Problem(location=location, sentence=wrong))
@@ -177,16 +254,16 @@ def _options(document: Document, problems: list[Problem]) -> Iterator[tuple[str,
 
 
 def _leaves(
-    data: Mapping[str, Any], at: tuple[str, ...], known: Iterable[str]
+    data: Mapping[str, Any], at: tuple[str, ...], known: Iterable[str], *, target: bool
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """The places where an option's value is expected, or where nothing is."""
     for name, value in data.items():
         location = (*at, name)
-        if location in (PROFILES, BACKPRESSURE):
+        if location in (PROFILES, BACKPRESSURE) or (target and location == LABELS):
             continue
         is_section = any(key.startswith(".".join(location) + ".") for key in known)
         if is_section and isinstance(value, dict):
-            yield from _leaves(value, location, known)
+            yield from _leaves(value, location, known, target=target)
         elif not (is_section and value is None):  # `redis:` with all its keys commented out
             yield location, value
 
@@ -215,25 +292,27 @@ def _wrong(parse: Any, texts: list[str]) -> str | None:
 def _unknown(key: str, known: Mapping[str, Any]) -> str:
     if any(one.startswith(f"{key}.") for one in known):
         return "is a section; write keys below it"
-    places = [*known, ".".join(PROFILES), *BACKPRESSURE]
+    places = [*known, ".".join(PROFILES), *BACKPRESSURE, *TARGETS]
     return f"unknown key{suggestion(key, places)}"
 
 
-def _catalog(document: Document, problems: list[Problem]) -> catalog.Catalog:
+def _catalog(place: _Place, problems: list[Problem]) -> catalog.Catalog:
     queues = dict(catalog.documented().queues)
-    section = document.data.get("queues")
+    section = place.data.get("queues")
     if isinstance(section, dict) and "profiles" in section:
-        queues = dict(_profiles(section["profiles"], problems))
-    return catalog.Catalog(queues=MappingProxyType(queues), backpressure=_backpressure(document, problems))
+        queues = dict(_profiles(section["profiles"], (*place.at, *PROFILES), problems))
+    return catalog.Catalog(queues=MappingProxyType(queues), backpressure=_backpressure(place, problems))
 
 
-def _profiles(section: Any, problems: list[Problem]) -> Iterator[tuple[str, catalog.QueueProfile]]:
+def _profiles(
+    section: Any, at: Location, problems: list[Problem]
+) -> Iterator[tuple[str, catalog.QueueProfile]]:
     if not isinstance(section, dict):
         sentence = "must be a section with a key for each queue; write {} for none"
-        problems.append(Problem(location=PROFILES, sentence=sentence))
+        problems.append(Problem(location=at, sentence=sentence))
         return
     for name, value in section.items():
-        place = (*PROFILES, name)
+        place = (*at, name)
         if not name.strip():
             problems.append(Problem(location=place, sentence="a queue needs a name"))
         profile = _validated(Profile, {} if value is None else value, place, problems)
@@ -255,9 +334,10 @@ def _made(profile: Profile) -> catalog.QueueProfile:
     )
 
 
-def _backpressure(document: Document, problems: list[Problem]) -> catalog.Backpressure:
-    section = document.data.get("backpressure")
-    given = _validated(Backpressure, {} if section is None else section, BACKPRESSURE, problems)
+def _backpressure(place: _Place, problems: list[Problem]) -> catalog.Backpressure:
+    section = place.data.get("backpressure")
+    at = (*place.at, *BACKPRESSURE)
+    given = _validated(Backpressure, {} if section is None else section, at, problems)
     if given is None:
         return catalog.documented().backpressure
     return catalog.Backpressure(warning=given.warning, critical=given.critical)

@@ -6,7 +6,7 @@ value is checked in one place whatever its origin. Errors are ValueErrors with a
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import Field, dataclass, field
+from dataclasses import Field, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +59,11 @@ class Option:
         """Its key in the config file; --config.file cannot be in the file it names."""
         return None if self.flag == "config.file" else self.flag
 
+    @property
+    def shown(self) -> str:
+        """Its name in a message: the flag, or the variable of one that has none."""
+        return self.environment if self.flag is None else f"--{self.flag}"
+
     def show(self, value: Any) -> str:
         """A value of this option as text, secrets masked; empty when there is none."""
         if value is None:
@@ -109,8 +114,8 @@ def option(
     environment: str = "",
     repeatable: bool = False,
 ) -> Any:
-    """A dataclass field that declares an option; its environment name follows from the flag."""
-    if flag is not None:
+    """A dataclass field that declares an option; its environment name follows from the flag, or is given."""
+    if not environment and flag is not None:
         environment = ENVIRONMENT_PREFIX + flag.upper().replace(".", "_").replace("-", "_")
     value = None if default is None else kind.parse(default)
     if repeatable:
@@ -166,6 +171,12 @@ def duration(*, least: float, most: float) -> Kind:
         return seconds
 
     return Kind(metavar="DURATION", parse=parse, show=show_duration)
+
+
+def seconds(*, least: float, most: float) -> Kind:
+    """A duration whose unit may be left out, as in the guide's variables: then it is seconds."""
+    bounded = duration(least=least, most=most)
+    return replace(bounded, parse=lambda text: bounded.parse(f"{text}s" if text.isdecimal() else text))
 
 
 def integer(*, least: int, most: int) -> Kind:

@@ -52,6 +52,21 @@ backpressure: {warning: 0.7, critical: 0.9}
 ```
 """
 
+TARGETS = """\
+## Further Redis
+
+`targets.NAME` describes another Redis, which `/probe?target=NAME` tells of. It has the keys of the groups Redis, Redis TLS, Queues, Scan and Collectors,
+`queues.profiles` and `backpressure`, and `labels`. What it leaves out it takes over from the exporter, but nothing of `redis`. Its secrets in the environment are
+`ASYNQ_TARGET_NAME_REDIS_PASSWORD` and `ASYNQ_TARGET_NAME_REDIS_SENTINEL_PASSWORD`. More in [targets.md](targets.md).
+
+```yaml
+targets:
+  orders:
+    redis: {url: "redis-sentinel://sentinel:26379?master=orders", password-file: secrets/orders}
+    labels: {env: production}
+```
+"""
+
 WEB = """\
 ## The web configuration file
 
@@ -87,7 +102,7 @@ def page() -> str:
         ("`backpressure`", Backpressure),
     ):
         parts += [f"{title}:\n", *_keys(model)]
-    return "\n".join([*parts, WEB])
+    return "\n".join([*parts, TARGETS, WEB])
 
 
 def _options(members: Iterable[Option]) -> Iterable[str]:

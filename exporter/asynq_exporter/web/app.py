@@ -1,25 +1,25 @@
 """The program: what is built from the settings, which page is answered by what, and what lives how long."""
 
 import asyncio
-import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import redis.asyncio
 from aiohttp import web
 from aiohttp.typedefs import Middleware
 
 from asynq_exporter.core.catalog import Catalog
-from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
-from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter, Scanner
-from asynq_exporter.scan.shared import Shared, end
-from asynq_exporter.scan.snapshot import Snapshot
-from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
+from asynq_exporter.metrics import api as api_metrics
+from asynq_exporter.scan.cluster import Cluster
+from asynq_exporter.scan.route import Source
+from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import Settings
-from asynq_exporter.web import appkeys, connections, headers, metrics, probes, status
+from asynq_exporter.settings.targets import Target
+from asynq_exporter.web import appkeys, headers, metrics, probes, status
+from asynq_exporter.web import targets as further
+from asynq_exporter.web.api import off
+from asynq_exporter.web.api.paths import ROOT
 from asynq_exporter.web.exposition import Pages
-from asynq_exporter.web.reports import Reporter
-
-logger = logging.getLogger(__name__)
+from asynq_exporter.web.watch import Watch
 
 #: No page takes a body.
 MAX_BODY_BYTES = 1024
@@ -28,9 +28,11 @@ MAX_BODY_BYTES = 1024
 def create_app(
     settings: Settings,
     catalog: Catalog,
-    client: "redis.asyncio.Redis",
+    source: Source,
     *,
+    api_client: "redis.asyncio.Redis | None" = None,
     where: str = "",
+    targets: Sequence[Target] = (),
     middlewares: tuple[Middleware, ...] = (),
 ) -> web.Application:
     """The whole server.
@@ -38,73 +40,53 @@ def create_app(
     Args:
         settings: the options.
         catalog: the queues to expect.
-        client: where Redis is; closed with the application.
+        source: where Redis is; closed with the application.
+        api_client: where the management API finds it, when that is elsewhere or another user; closed too.
         where: the same for people, without secrets.
+        targets: further Redis, to be asked for by name.
         middlewares: what every request passes first, such as authentication.
     """
-    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
-    names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
-    background = BackgroundCollectors(
-        client,
-        names,
-        interval_seconds=settings.collector_interval_seconds,
-        commands_per_second=settings.collector_max_commands_per_second,
-    )
-    scanner = Scanner(
-        client,
-        catalog,
-        queue_filter=QueueFilter(
-            include=settings.queues_include, exclude=settings.queues_exclude, maximum=settings.queues_max
-        ),
-        samples=background.samples,
-    )
-    sampler = UpstreamSampler(client, with_memory=settings.collector_memory)
-    reporter = Reporter()
-
-    async def scan(timeout_seconds: float) -> Snapshot:
-        snapshot = await scanner.scan(timeout_seconds=timeout_seconds)
-        reporter.report(snapshot)
-        return snapshot
-
-    def late(timeout_seconds: float) -> Snapshot:
-        return scanner.unanswered(error=f"no answer within {timeout_seconds:g} s")
-
-    scans = Shared(scan, late, max_age_seconds=settings.scan_cache_ttl_seconds)
-
-    async def view(timeout_seconds: float) -> UpstreamView:
-        loop = asyncio.get_running_loop()
-        end = loop.time() + timeout_seconds
-        snapshot = await scans.get(timeout_seconds=timeout_seconds)
-        try:
-            async with asyncio.timeout_at(end):
-                return await sampler.view(snapshot)
-        except UNREACHABLE as exc:
-            logger.warning("Upstream page could not be sampled", extra={"error": str(exc)})
-            await sampler.close()
-            return UpstreamView()
-
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
+    watch = Watch(settings, catalog, source)
+    counts = api_metrics.Counts() if settings.api_token_file is not None else None
     app[appkeys.SETTINGS] = settings
     app[appkeys.WHERE] = where
-    app[appkeys.SCANS] = scans
-    app[appkeys.VIEWS] = Shared(view, lambda _: UpstreamView())
-    app[appkeys.PAGES] = Pages()
+    app[appkeys.SCANS] = watch.scans
+    app[appkeys.VIEWS] = watch.views
+    app[appkeys.PAGES] = Pages(counts)
+    others = further.add(app, targets)
     app.on_response_prepare.append(headers.add)
     app.router.add_get("/", status.page)
     app.router.add_get(settings.web_telemetry_path, metrics.page)
     app.router.add_get("/metrics/upstream", metrics.upstream_page)
     app.router.add_get("/-/healthy", probes.healthy)
     app.router.add_get("/-/ready", probes.ready)
+    if counts is None:
+        app.router.add_route("*", ROOT + "{path:.*}", off.page)
+    else:
+        from asynq_exporter.web.api import site  # noqa: PLC0415 -- pydantic takes long
+
+        client = api_client or source
+        assert not isinstance(client, Cluster)  # noqa: S101 -- connect makes no client for the API there
+        site.add_to(
+            app,
+            settings,
+            catalog,
+            client,
+            scan=lambda: watch.scans.get(timeout_seconds=settings.scan_timeout_seconds),
+            counts=counts,
+        )
 
     async def lifetime(_app: web.Application) -> AsyncIterator[None]:
-        task = asyncio.create_task(
-            background.run(lambda: scans.get(timeout_seconds=settings.scan_timeout_seconds))
-        )
+        tasks = [asyncio.create_task(each.collect_when_scanned()) for each in others]
+        tasks.append(asyncio.create_task(watch.collect()))
         yield
-        await end(task)
-        for part in (app[appkeys.VIEWS], scans, scanner, background, sampler):
-            await part.close()
-        await client.aclose()
-        await client.connection_pool.disconnect()
+        for task in tasks:
+            await end(task)
+        for each in (*others, watch):
+            await each.close()
+        if api_client is not None:
+            await api_client.aclose()
 
     app.cleanup_ctx.append(lifetime)
     return app

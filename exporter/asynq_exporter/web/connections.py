@@ -28,7 +28,6 @@ http_logger = logging.getLogger(f"{__name__}.http")
 #: Scrapes under way may end before the server does.
 SHUTDOWN_SECONDS = 5.0
 
-
 #: For Redis, files and the rest.
 OWN_DESCRIPTORS = 24
 
@@ -48,6 +47,8 @@ class Limits:
     backlog: int = 100
     #: For the rest of a body that nobody wanted, before the connection is closed on who still sends it.
     linger_seconds: float = 2.0
+    #: Of the request line: IDs and filters of 1,024 characters of the management API, percent-encoded.
+    line_bytes: int = 64 * 1024
 
 
 def limits_here() -> Limits:
@@ -65,6 +66,7 @@ class Runner(web.AppRunner):
 
     def __init__(self, app: web.Application, *, limits: Limits | None = None) -> None:
         self._limits = limits or limits_here()
+        app.middlewares.insert(0, _mark)
         super().__init__(app, shutdown_timeout=SHUTDOWN_SECONDS)
         self._listeners: list[asyncio.Server] = []
         self._connections = _Connections(self._limits)
@@ -102,12 +104,13 @@ class Runner(web.AppRunner):
             logger=http_logger,
             keepalive_timeout=self._limits.idle_seconds,
             lingering_time=self._limits.linger_seconds,
+            max_line_size=self._limits.line_bytes,
         )
         return _Connection(self._connections, inner)
 
 
 @web.middleware
-async def mark(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def _mark(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Comes first: a connection whose request is being answered is not given up for another."""
     protocol = request.transport.get_protocol() if request.transport else None
     if not isinstance(protocol, _Connection):

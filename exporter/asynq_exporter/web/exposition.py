@@ -9,6 +9,7 @@ from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
 
 from asynq_exporter import metrics
+from asynq_exporter.metrics import api as api_metrics
 from asynq_exporter.metrics import exporter, worker_process
 from asynq_exporter.metrics.exposition import Format, Printer
 from asynq_exporter.metrics.family import Family, by_label
@@ -26,14 +27,16 @@ class Pages:
     Whoever shares a scan shares its page too: fifty scrapers cost little more than one.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, api: api_metrics.Counts | None = None, *, with_process: bool = True) -> None:
+        """`api` is what the management API counts, where it is on."""
+        self._api = api
         self._printers = {format_: Printer(format_, label=label) for format_ in Format}
         self._scrapes: Counter[str] = Counter()
         #: The last whole page, and of what it is.
         self._page: tuple[Snapshot, Format, bytes] | None = None
         self._compressed: tuple[bytes, bytes] = (b"", b"")
         self._registry = CollectorRegistry(auto_describe=True)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        for collector in (ProcessCollector, PlatformCollector, GCCollector) if with_process else ():
             collector(registry=self._registry)
 
     def main(self, snapshot: Snapshot, format_: Format, names: frozenset[str]) -> bytes:
@@ -45,6 +48,8 @@ class Pages:
         families.append(
             by_label(exporter.SCRAPES, {result: self._scrapes[result] for result in exporter.SCRAPE_RESULTS})
         )
+        if self._api is not None:
+            families += api_metrics.collect(self._api)
         page = self.print(families, format_, names)
         if not names:
             self._page = snapshot, format_, page

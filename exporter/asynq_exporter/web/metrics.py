@@ -4,8 +4,10 @@ from aiohttp import web
 
 from asynq_exporter.metrics import upstream
 from asynq_exporter.metrics.exposition import Format
+from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.settings import Settings
 from asynq_exporter.web import appkeys
+from asynq_exporter.web.exposition import Pages
 
 TIMEOUT_HEADER = "X-Prometheus-Scrape-Timeout-Seconds"
 
@@ -20,8 +22,7 @@ async def page(request: web.Request) -> web.Response:
     """The metrics; answers 200 in time whatever Redis does."""
     timeout_seconds = deadline(request, request.app[appkeys.SETTINGS])
     snapshot = await request.app[appkeys.SCANS].get(timeout_seconds=timeout_seconds)
-    format_ = negotiate(request.headers.get("Accept", ""))
-    return respond(request, request.app[appkeys.PAGES].main(snapshot, format_, names(request)), format_)
+    return respond_snapshot(request, request.app[appkeys.PAGES], snapshot)
 
 
 async def upstream_page(request: web.Request) -> web.Response:
@@ -31,6 +32,12 @@ async def upstream_page(request: web.Request) -> web.Response:
     families = upstream.collect(view.queues, aggregating=view.aggregating, memory_bytes=view.memory_bytes)
     body = request.app[appkeys.PAGES].print(families, Format.PROMETHEUS, names(request))
     return respond(request, body, Format.PROMETHEUS)
+
+
+def respond_snapshot(request: web.Request, pages: Pages, snapshot: Snapshot) -> web.Response:
+    """The page of a snapshot, in the format that the scraper likes best."""
+    format_ = negotiate(request.headers.get("Accept", ""))
+    return respond(request, pages.main(snapshot, format_, names(request)), format_)
 
 
 def deadline(request: web.Request, settings: Settings) -> float:

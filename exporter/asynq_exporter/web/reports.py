@@ -16,7 +16,9 @@ MAX_NAMED = 10
 class Reporter:
     """Remembers what was said."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, target: str = "") -> None:
+        #: Which of several Redis every line is about.
+        self._of = {"target": target} if target else {}
         self._up: bool | None = None
         self._error = ""
         self._queue_errors: Mapping[str, str] = {}
@@ -34,41 +36,48 @@ class Reporter:
 
     def _report_redis(self, snapshot: Snapshot) -> None:
         if snapshot.up and self._up is not True:
-            logger.info("Redis answers", extra={"queues": len(snapshot.queues.names)})
+            self._say(logging.INFO, "Redis answers", queues=len(snapshot.queues.names))
         elif not snapshot.up and self._error != snapshot.error:
-            logger.error(
+            self._say(
+                logging.ERROR,
                 "Redis does not answer; check that it runs and --redis.url points to it",
-                extra={"error": snapshot.error},
+                error=snapshot.error,
             )
         self._up, self._error = snapshot.up, snapshot.error
 
     def _report_queues(self, snapshot: Snapshot) -> None:
         news = [q for q in snapshot.queue_errors if q not in self._queue_errors]
         for queue in news[:MAX_NAMED]:
-            logger.warning(
+            self._say(
+                logging.WARNING,
                 "Queue cannot be read in full; look at the key with TYPE and repair or delete it",
-                extra={"queue": label(queue), "error": snapshot.queue_errors[queue]},
+                queue=label(queue),
+                error=snapshot.queue_errors[queue],
             )
         if len(news) > MAX_NAMED:
-            logger.warning("More queues cannot be read in full", extra={"queues": len(news) - MAX_NAMED})
+            self._say(logging.WARNING, "More queues cannot be read in full", queues=len(news) - MAX_NAMED)
         self._queue_errors = snapshot.queue_errors
         cut = snapshot.selection.cut
         if cut and not self._cut:
-            logger.warning(
+            self._say(
+                logging.WARNING,
                 "Queues left out; raise --queues.max, narrow --queues.include, or look for very long names",
-                extra={"cut": cut},
+                cut=cut,
             )
         self._cut = cut
 
     def _report_parts(self, snapshot: Snapshot) -> None:
         errors = {name: part.error for name, part in snapshot.parts.items() if part.error}
         for name in errors.keys() - self._part_errors.keys() - {"queues"}:
-            logger.warning("Part of the scan failed", extra={"collector": name, "error": errors[name]})
+            self._say(logging.WARNING, "Part of the scan failed", collector=name, error=errors[name])
         self._part_errors = errors
 
     def _report_backpressure(self, snapshot: Snapshot) -> None:
         before, now = self._backpressure, snapshot.backpressure
         if now is not before:
             # The keyword is the guide's (appendix A).
-            logger.warning("[Backpressure] %s -> %s", before, now)
+            self._say(logging.WARNING, f"[Backpressure] {before} -> {now}")
         self._backpressure = now
+
+    def _say(self, level: int, sentence: str, **fields: object) -> None:
+        logger.log(level, sentence, extra=fields | self._of)

@@ -7,6 +7,7 @@ import os
 import signal
 import socket
 import ssl
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from aiohttp import web
@@ -15,6 +16,8 @@ from asynq_exporter import __version__, connect
 from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.settings import OPTIONS, Settings, StartupError
 from asynq_exporter.settings.options import Address
+from asynq_exporter.settings.targets import Target
+from asynq_exporter.web.api.paths import PREFIX
 from asynq_exporter.web.app import create_app
 from asynq_exporter.web.connections import Limits, Runner
 
@@ -30,23 +33,25 @@ REMEDIES = {
 }
 
 
-def run(settings: Settings, catalog: Catalog) -> int:
+def run(settings: Settings, catalog: Catalog, *, targets: Sequence[Target] = ()) -> int:
     """Serves until SIGTERM or SIGINT; the exit code.
 
     Raises:
         StartupError: an address cannot be listened on.
         SettingsError: a file that the settings name cannot be used.
     """
-    return asyncio.run(_serve_until_signal(settings, catalog))
+    return asyncio.run(_serve_until_signal(settings, catalog, targets))
 
 
-async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
+async def _serve_until_signal(settings: Settings, catalog: Catalog, targets: Sequence[Target]) -> int:
     guard = guard_of(settings)
     app = create_app(
         settings,
         catalog,
-        connect.make_redis(settings),
+        connect.make_source(settings),
+        api_client=connect.make_api_redis(settings),
         where=connect.safe_url(settings),
+        targets=targets,
         middlewares=(guard.middleware,) if guard else (),
     )
     stop = asyncio.Event()
@@ -61,6 +66,7 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog) -> int:
                 "version": __version__,
                 "addresses": [str(address) for address in settings.web_listen_addresses],
                 "redis": connect.safe_url(settings),
+                "targets": len(targets),
             },
         )
         await stop.wait()
@@ -76,7 +82,8 @@ def guard_of(settings: Settings) -> "WebGuard | None":
         return None
     from asynq_exporter.web.web_config import WebGuard  # noqa: PLC0415 -- pydantic and bcrypt take long
 
-    return WebGuard(settings.web_config_file)
+    without_users = f"{PREFIX}/" if settings.api_token_file else None
+    return WebGuard(settings.web_config_file, without_users=without_users)
 
 
 async def start(

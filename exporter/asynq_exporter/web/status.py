@@ -14,9 +14,7 @@ from asynq_exporter import __version__
 from asynq_exporter.core.catalog import LEVELS
 from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
-from asynq_exporter.web import appkeys
-
-LANGUAGES = ("en", "zh")
+from asynq_exporter.web import appkeys, language
 
 #: From the harmless to the worst; the last two are no levels of a ladder.
 SEVERITY = ("ok", *LEVELS)
@@ -44,40 +42,30 @@ async def page(request: web.Request) -> web.Response:
     """The page."""
     settings = request.app[appkeys.SETTINGS]
     snapshot = await request.app[appkeys.SCANS].get(timeout_seconds=settings.scan_timeout_seconds)
-    language = choose_language(request)
+    chosen = language.choose(request)
     html = _template().render(
-        language=language,
-        other=next(other for other in LANGUAGES if other != language),
-        t=_texts()[language],
+        language=chosen,
+        other=language.other(chosen),
+        t=_texts()[chosen],
         s=snapshot,
-        rows=rows(snapshot, language),
+        rows=rows(snapshot, chosen),
         problems=problems(snapshot),
         servers=sorted(snapshot.servers, key=lambda s: (s.host, s.pid, s.server_id))[:MAX_SERVERS],
         totals=totals(snapshot),
         where=request.app[appkeys.WHERE],
         telemetry_path=settings.web_telemetry_path,
+        has_api=settings.api_token_file is not None,
         version=__version__,
     )
     return web.Response(text=html, content_type="text/html")
 
 
-def choose_language(request: web.Request) -> str:
-    """What the visitor chose, else what the browser prefers of what there is, else English."""
-    chosen = request.query.get("lang")
-    if chosen in LANGUAGES:
-        return chosen
-    for item in request.headers.get("Accept-Language", "").split(","):
-        if (short := item.strip()[:2].lower()) in LANGUAGES:
-            return short
-    return LANGUAGES[0]
-
-
-def rows(snapshot: Snapshot, language: str) -> list[Row]:
+def rows(snapshot: Snapshot, chosen: str) -> list[Row]:
     """The queues: those of the catalogue in its order, then the others by name."""
     order = {name: position for position, name in enumerate(snapshot.catalog.queues)}
     queues = snapshot.queues
     numbered = sorted(enumerate(queues.names), key=lambda item: (order.get(item[1], len(order)), item[1]))
-    return [_row(snapshot, index, name, language) for index, name in numbered]
+    return [_row(snapshot, index, name, chosen) for index, name in numbered]
 
 
 def reached(value: float | None, ladder: Mapping[str, int]) -> str:
@@ -149,14 +137,14 @@ def grouped(number: float | None) -> str:
     return "–" if number is None else f"{number:,.0f}"
 
 
-def _row(snapshot: Snapshot, index: int, name: str, language: str) -> Row:
+def _row(snapshot: Snapshot, index: int, name: str, chosen: str) -> Row:
     numbers = snapshot.queues.row(index)
     profile = snapshot.catalog.queues.get(name)
     ladders = profile.thresholds if profile else {}
     levels = {state: reached(numbers[state], ladder) for state, ladder in ladders.items()}
     return Row(
         name=label(name),
-        purpose=(profile.purpose.get(language) or profile.purpose.get("en", "")) if profile else "",
+        purpose=(profile.purpose.get(chosen) or profile.purpose.get("en", "")) if profile else "",
         numbers=numbers,
         levels=levels,
         level=_worst(levels.values()) if levels else "none",

@@ -15,9 +15,10 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.core.policies import retry
 from asynq_exporter.core.worker import Handler, Server, ServerConfig, ServerStatus, delay_by
 from asynq_exporter.metrics.worker_process import WorkerProcess
-from asynq_exporter.scan.scanner import UNREACHABLE, QueueFilter
+from asynq_exporter.scan.pipe import UNREACHABLE
+from asynq_exporter.scan.scanner import QueueFilter
 from asynq_exporter.settings import Settings, SettingsError
-from asynq_exporter.web import appkeys, connections, headers, metrics, server
+from asynq_exporter.web import appkeys, headers, metrics, server
 from asynq_exporter.web.app import MAX_BODY_BYTES
 from asynq_exporter.web.exposition import Pages
 from asynq_exporter.web.steering import Reread, Steering
@@ -67,18 +68,19 @@ def create_worker_app(
     middlewares: tuple[Middleware, ...] = (),
 ) -> web.Application:
     """The pages of a worker: its metrics and probes."""
-    app = web.Application(middlewares=(connections.mark, *middlewares), client_max_size=MAX_BODY_BYTES)
+    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
     app[WORKER] = worker
     app[REDIS] = client
     app[appkeys.PAGES] = Pages()
     app.on_response_prepare.append(headers.add)
-    app.router.add_get(settings.web_telemetry_path, _metrics)
+    app.router.add_get(settings.web_telemetry_path, metrics_page)
     app.router.add_get("/-/healthy", _healthy)
     app.router.add_get("/-/ready", _ready)
     return app
 
 
-async def _metrics(request: web.Request) -> web.Response:
+async def metrics_page(request: web.Request) -> web.Response:
+    """The metrics of the worker."""
     worker = request.app[WORKER]
     process = WorkerProcess(
         slots=worker.concurrency,
@@ -113,7 +115,7 @@ async def _ready(request: web.Request) -> web.Response:
 
 async def _work(settings: Settings, catalog: Catalog, handler: Handler, reread: Reread) -> int:
     config = server_config(settings, catalog)
-    async with _client(settings) as client:
+    async with connected(settings) as client:
         worker = Server(client, handler, config)
         # Before any task is taken: an address that is in use is found out here.
         async with _served(settings, worker, client):
@@ -132,7 +134,8 @@ async def _work(settings: Settings, catalog: Catalog, handler: Handler, reread: 
 
 
 @asynccontextmanager
-async def _client(settings: Settings) -> AsyncIterator["redis.asyncio.Redis"]:
+async def connected(settings: Settings) -> AsyncIterator["redis.asyncio.Redis"]:
+    """The Redis of the settings, as a worker uses it; raises SettingsError."""
     client = connect.make_redis(settings, name=CLIENT_NAME)
     try:
         yield client

@@ -41,7 +41,7 @@ async def place(broker: Broker, state: TaskState, task_id: str = "1", **fields: 
     await broker.enqueue(message)
     if state is TaskState.PENDING:
         return
-    assert await broker.dequeue([Q]) is not None
+    assert await broker.dequeue([message.queue]) is not None
     if state is TaskState.RETRY:
         await broker.retry(message, retry_at=T + 60, error="boom")
     elif state is TaskState.ARCHIVED:

@@ -420,6 +420,22 @@ async def test_dry_run_says_what_the_batch_then_does(
     assert isinstance(done[-1].error, UnknownStateError)
 
 
+@pytest.mark.parametrize("operation", [Operation.RUN, Operation.ARCHIVE, Operation.DELETE])
+async def test_batch_in_one_state_only(
+    inspector: Inspector, broker: Broker, redis_sync: Redis, operation: Operation
+) -> None:
+    """A task that has left the state meanwhile is refused, in a dry run and without; the other is done."""
+    await place(broker, S.SCHEDULED, "left")
+    await place(broker, S.RETRY, "stayed")
+    for dry_run in (True, False):
+        left, stayed = await inspector.batch(
+            operation, Q, ["left", "stayed"], only_in=S.RETRY, dry_run=dry_run
+        )
+        assert (type(left.error), left.state) == (WrongStateError, S.SCHEDULED)
+        assert (stayed.error, stayed.state) == (None, S.RETRY)
+    assert hash_of(redis_sync, "left")["state"] == b"scheduled"
+
+
 @pytest.mark.parametrize("ids", [[], [str(n) for n in range(101)], ["1", " "]])
 async def test_batch_has_one_to_a_hundred_ids(
     inspector: Inspector, redis_sync: Redis, ids: list[str]

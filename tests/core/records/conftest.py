@@ -10,10 +10,20 @@ from redis.asyncio import Redis
 
 from asynq_exporter.core import FixedClock
 from asynq_exporter.core.inspector import Inspector
-from asynq_exporter.core.records import Cancellations, Chain, Database, Jobs, SqlRecords
+from asynq_exporter.core.records import (
+    Cancellations,
+    Chain,
+    Database,
+    Fallback,
+    Handler,
+    Jobs,
+    Poller,
+    SqlRecords,
+)
 from asynq_exporter.core.records.tables import metadata
 from tests.core.queue_state import T
 from tests.core.records.servers import Postgres, running_postgres
+from tests.core.records.service import Service, usable
 
 DATABASE = "records"
 
@@ -97,6 +107,36 @@ def inspector(redis_client: Redis, clock: FixedClock) -> Inspector:
 def cancellations(store: SqlRecords, jobs: Jobs, clock: FixedClock) -> Cancellations:
     """What cancels tasks."""
     return Cancellations(store, jobs, clock)
+
+
+@pytest.fixture
+def service() -> Service:
+    """The service outside."""
+    return Service()
+
+
+@pytest.fixture
+def poller(store: SqlRecords, cancellations: Cancellations, service: Service, clock: FixedClock) -> Poller:
+    """What polls a task."""
+    return Poller(store, cancellations, service, clock)
+
+
+@pytest.fixture
+def handler(store: SqlRecords, poller: Poller, chain: Chain, clock: FixedClock) -> Handler:
+    """The side of the queue."""
+    return Handler(store, poller, chain, clock)
+
+
+@pytest.fixture
+def disabled(store: SqlRecords, poller: Poller, clock: FixedClock) -> Fallback:
+    """The fallback where the queue is disabled."""
+    return Fallback(store, poller, clock)
+
+
+@pytest.fixture
+def beside(store: SqlRecords, poller: Poller, jobs: Jobs, chain: Chain, clock: FixedClock) -> Fallback:
+    """The fallback beside a queue that works."""
+    return Fallback(store, poller, clock, is_queue_usable=usable, chain=chain)
 
 
 def _upgrade(url: str) -> None:

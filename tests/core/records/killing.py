@@ -1,6 +1,6 @@
 """A program that does the same to task after task, and is killed one step later each time.
 
-usage: python -m tests.core.records.killing cancel|webhook|migrate|fallback DATABASE_URL REDIS_PORT
+usage: python -m tests.core.records.killing cancel|webhook|migrate|fallback|handle DATABASE_URL REDIS_PORT
 
 A step is what another process could see a difference by: before and after each statement, before and after
 each commit, before and after what is sent to Redis, before and after a refund elsewhere. Child N works on
@@ -19,11 +19,13 @@ import redis.asyncio
 from redis.asyncio.connection import AbstractConnection
 from sqlalchemy import event
 
-from asynq_exporter.core import FixedClock, keys
+from asynq_exporter.core import FixedClock, job_id, keys
 from asynq_exporter.core.records import (
     Cancellations,
+    Chain,
     Database,
     Fallback,
+    Handler,
     Jobs,
     Migration,
     Poller,
@@ -100,12 +102,15 @@ async def work(what: str, url: str, port: int, number: int) -> None:
 
     async def poll(_: TaskRecord) -> str:
         steps.step()
-        return ""
+        return "IN_PROGRESS" if what == "handle" else ""
 
+    poller = Poller(store, cancellations, poll, clock)
     if what == "migrate":
         await Migration(store, client, clock, batch_size=2).run()
     elif what == "fallback":
-        await Fallback(store, Poller(store, cancellations, poll, clock), clock, concurrency=1).round()
+        await Fallback(store, poller, clock, concurrency=1).round()
+    elif what == "handle":
+        await Handler(store, poller, Chain(client, store, clock), clock).handle(job_id.build(f"k{number}"))
     else:
         await cancellations.cancel(f"k{number}")
     await client.aclose()

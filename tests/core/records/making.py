@@ -4,10 +4,21 @@ from redis.asyncio import Redis
 
 from asynq_exporter.core import Client, FixedClock, Task, job_id, keys
 from asynq_exporter.core.messages import clean_text
-from asynq_exporter.core.records import EntryKind, NewRecord, PlatformClass, SqlRecords, Status, TaskRecord
+from asynq_exporter.core.records import (
+    EntryKind,
+    NewRecord,
+    PlatformClass,
+    Settlement,
+    SqlRecords,
+    Status,
+    TaskRecord,
+)
 
 USER = 100
 CREDITS = 100_000
+
+#: A lease of the tests.
+LEASE = 60.0
 
 
 async def make(
@@ -72,3 +83,8 @@ async def jobs_of(redis: Redis, task_id: str = "task_xxx") -> list[str]:
             if job_id.parse(identity).job == task_id:
                 found.append(f"{queue} {identity}")
     return sorted(found)
+
+
+async def open_settlements(store: SqlRecords) -> list[Settlement]:
+    """Those that have something left to do."""
+    return await store.open_settlements(opened_before=float("inf"), after="", limit=1000)

@@ -24,13 +24,19 @@ class Postgres:
 
     folder: Path
 
-    def url(self, database: str) -> str:
+    def url(self, database: str, *, user: str = SUPERUSER) -> str:
         """URL of a database."""
-        return f"postgresql://{SUPERUSER}@/{database}?host={self.folder}"
+        return f"postgresql://{user}@/{database}?host={self.folder}"
 
     def execute(self, statements: str, *, database: str = "postgres") -> None:
         """Runs statements."""
         argv = [*self._psql, "--dbname", database, "--command", statements]
+        subprocess.run(argv, check=True, cwd=self.folder, capture_output=True)
+
+    def run_file(self, path: Path, *, database: str, **values: str) -> None:
+        """Runs the statements of a file, with values for its variables."""
+        given = [part for name, value in values.items() for part in ("--set", f"{name}={value}")]
+        argv = [*self._psql, "--set", "ON_ERROR_STOP=1", *given, "--dbname", database, "--file", str(path)]
         subprocess.run(argv, check=True, cwd=self.folder, capture_output=True)
 
     def is_alive(self) -> bool:

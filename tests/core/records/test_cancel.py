@@ -1,6 +1,5 @@
 """Cancel with refund (guide section 2.6)."""
 
-import asyncio
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
@@ -21,14 +20,11 @@ from asynq_exporter.core.records import (
     Jobs,
     RecordFinishedError,
     RecordNotFoundError,
-    Settlement,
     SqlRecords,
     Status,
 )
-from asynq_exporter.core.records.cancel import STALE_SECONDS
-from asynq_exporter.core.records.errors import WebhookUnavailableError
 from tests.conftest import RedisServer
-from tests.core.records.making import CREDITS, USER, jobs_of, make, put_job, read, refunds
+from tests.core.records.making import CREDITS, USER, jobs_of, make, open_settlements, put_job, read, refunds
 
 Put = Callable[[Redis, FixedClock], Coroutine[Any, Any, None]]
 
@@ -255,23 +251,6 @@ async def test_keywords_are_logged(
     assert ["[CancelTaskAndRefund]", *["[BatchCancelTaskAndRefund]"] * 2] == begins
 
 
-async def test_200_at_once_give_one_refund(
-    store: SqlRecords, database_url: str, jobs: Jobs, redis_client: Redis, clock: FixedClock
-) -> None:
-    """In several connection pools, as in several processes; all 200 say the same."""
-    await make(store)
-    await put_job(redis_client, clock)
-    databases = [Database(database_url) for _ in range(4)]
-    cancels = [Cancellations(SqlRecords(database, clock), jobs, clock) for database in databases]
-    results = await asyncio.gather(*(cancels[number % 4].cancel("task_xxx") for number in range(200)))
-    assert {(True, CREDITS)} == {(result.refunded, result.credits) for result in results}
-    assert {"task_xxx": CREDITS} == await refunds(store)
-    assert 0 == await store.balance(USER)
-    assert [] == await jobs_of(redis_client)
-    for database in databases:
-        await database.close()
-
-
 async def test_refund_waits_for_no_redis(
     store: SqlRecords, own_redis: RedisServer, clock: FixedClock
 ) -> None:
@@ -305,73 +284,3 @@ async def test_job_enqueued_meanwhile_is_removed(
     assert await chain.enqueue_next(record) is None
     assert await chain.retry_dead_letter(record) is None
     assert [] == await jobs_of(redis_client)
-
-
-class Elsewhere:
-    """Refunds outside, which may fail."""
-
-    def __init__(self) -> None:
-        self.fails = False
-        self.made: list[str] = []
-
-    async def give_back(self, settlement: Settlement) -> None:
-        """Notes it."""
-        if self.fails:
-            raise WebhookUnavailableError("not now")
-        self.made.append(settlement.key)
-
-
-async def test_refund_elsewhere_is_made_by_one_and_tried_again(
-    database: Database, jobs: Jobs, clock: FixedClock
-) -> None:
-    """One call of many makes it; one that failed is made by the recovery, or by a call after a while."""
-    store = SqlRecords(database, clock, keeps_ledger=False)
-    elsewhere_ = Elsewhere()
-    cancellations = Cancellations(store, jobs, clock, refunds=elsewhere_)
-    for task_id in ("a", "b", "c"):
-        await make(store, task_id)
-    await asyncio.gather(*(cancellations.cancel("a") for _ in range(20)))
-    elsewhere_.fails = True
-    assert not (await cancellations.cancel("b")).refunded
-    assert not (await cancellations.cancel("c")).refunded
-    elsewhere_.fails = False
-    assert not (await cancellations.cancel("c")).refunded, "the first call may still be at it"
-    clock.advance(STALE_SECONDS)
-    assert (await cancellations.cancel("c")).refunded
-    assert 1 == await cancellations.recover()
-    assert (await cancellations.cancel("b")).refunded
-    assert ["refund:a", "refund:c", "refund:b"] == elsewhere_.made
-
-
-async def test_recovery_leaves_what_is_fresh(
-    store: SqlRecords, cancellations: Cancellations, clock: FixedClock
-) -> None:
-    """From time to time it looks at what has been open for a while alone."""
-    await make(store)
-    await store.fail("task_xxx", "killed after this")
-    assert 0 == await cancellations.recover(min_age_seconds=STALE_SECONDS)
-    clock.advance(STALE_SECONDS)
-    assert 1 == await cancellations.recover(min_age_seconds=STALE_SECONDS)
-
-
-async def test_recovery_goes_through_all_pages(
-    store: SqlRecords, cancellations: Cancellations, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However many there are, and whatever stays open."""
-    monkeypatch.setattr("asynq_exporter.core.records.cancel.PAGE_SIZE", 2)
-    for number in range(5):
-        await make(store, f"t{number}")
-        await store.fail(f"t{number}", "killed after this")
-    assert 5 == await cancellations.recover()
-    assert [] == await open_settlements(store)
-
-
-def test_one_of_two_gives_refunds(store: SqlRecords, jobs: Jobs) -> None:
-    """Neither nobody nor both."""
-    with pytest.raises(InvalidArgumentError):
-        Cancellations(store, jobs, refunds=Elsewhere())
-
-
-async def open_settlements(store: SqlRecords) -> list[Settlement]:
-    """Those that have something left to do."""
-    return await store.open_settlements(opened_before=float("inf"), after="", limit=1000)

@@ -10,8 +10,11 @@ from asynq_exporter.core import FixedClock, job_id
 from asynq_exporter.core.messages import clean_text
 from asynq_exporter.core.records import (
     Cancellations,
+    Chain,
     Database,
     Fallback,
+    Handled,
+    Handler,
     Jobs,
     Migration,
     Poller,
@@ -120,6 +123,31 @@ async def test_killed_fallback_polling_refunds_once(
     await Fallback(then, Poller(then, cancellations, poll, later), later).round()
     await cancellations.recover()
     assert dict.fromkeys(tasks, 7) == await refunds(store)
+
+
+async def test_killed_job_breaks_no_chain(
+    store: SqlRecords, database_url: str, redis_server: RedisServer, redis_client: Redis
+) -> None:
+    """Asynq runs the job of a killed worker again; then every task has one job that waits, its latest."""
+    tasks = [f"k{number}" for number in range(1, TASKS)]
+    for task_id in tasks:
+        await make(store, task_id, timeout_seconds=1_000_000)
+        await store.next_attempt(task_id)
+    survivor = kill_at_every_step("handle", database_url, redis_server)
+    later = FixedClock(seconds=T + 10_100)
+    then = SqlRecords(store._database, later)
+    cancellations = Cancellations(then, Jobs(redis_client, later), later)
+
+    async def poll(_: TaskRecord) -> str:
+        return "IN_PROGRESS"
+
+    poller, chain = Poller(then, cancellations, poll, later), Chain(redis_client, then, later)
+    handled = [await Handler(then, poller, chain, later).handle(job_id.build(task_id)) for task_id in tasks]
+    assert {Handled.POLLED, Handled.MENDED, Handled.DROPPED} == set(handled)
+    assert 10 < survivor < TASKS
+    for task_id in tasks:
+        latest = (await read(store, task_id)).attempt
+        assert [f"scheduled {job_id.build(task_id, latest)}"] == await jobs_of(redis_client, task_id)
 
 
 async def messages(redis: Redis) -> list[str]:

@@ -1,6 +1,8 @@
 """The lock over all processes."""
 
 import asyncio
+import os
+import socket
 
 import pytest
 from redis.asyncio import Redis
@@ -64,3 +66,15 @@ async def test_what_somebody_else_wrote_is_no_lock(locks: Locks, redis_client: R
     """Else it would be held for ever."""
     await redis_client.hset(keys.LOCKS, "m", value.encode(errors="surrogateescape"))
     assert await locks.acquire("m", seconds=60) is not None
+
+
+async def test_holder_is_named(locks: Locks) -> None:
+    """Host and process, for who waits; nobody once it was given back or has ended."""
+    assert "" == await locks.holder("m")
+    lock = await locks.acquire("m", seconds=60)
+    assert lock
+    assert f"{socket.gethostname()}:{os.getpid()}" == await locks.holder("m")
+    await lock.release()
+    assert "" == await locks.holder("m")
+    await locks.acquire("m", seconds=-1)
+    assert "" == await locks.holder("m")

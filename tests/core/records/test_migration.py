@@ -1,6 +1,9 @@
 """Migration of tasks into the queue (guide section 3.7)."""
 
+import asyncio
 import logging
+import os
+import socket
 
 import pytest
 from redis import Redis as SyncRedis
@@ -27,6 +30,7 @@ from tests.conftest import RedisServer
 from tests.core.queue_state import T
 from tests.core.records.making import jobs_of, make, put_job, read
 from tests.core.together import processes
+from tests.core.worker.serving import until
 
 
 @pytest.fixture
@@ -209,3 +213,55 @@ def test_ours_is_a_store(store: SqlRecords) -> None:
     """Every method of the interface is there, and mypy compares them."""
     checked: RecordStore = store
     assert checked.gives_refunds
+
+
+async def test_preview_counts_and_changes_nothing(
+    store: SqlRecords, database: Database, migration: Migration, redis_client: Redis, clock: FixedClock
+) -> None:
+    """What would be enqueued, what is there already, what cannot be; then the migration does just that."""
+    for task_id in ("a", "b", "c", "d"):
+        await make(store, task_id)
+    await put_job(redis_client, clock, "job:b:0", queue="low")
+    async with database.write() as connection:
+        await connection.execute(text("UPDATE task_records SET task_id = 'd:retry' WHERE task_id = 'd'"))
+    expected = Migrated(total=4, enqueued=2, duplicates=1, refused=1)
+    assert expected == await migration.preview()
+    assert [] == await jobs_of(redis_client, "a")
+    assert expected == await migration.run()
+
+
+async def test_who_waits_is_told_for_whom_and_goes_on(
+    store: SqlRecords,
+    migration: Migration,
+    redis_client: Redis,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Until the other has ended, or was killed and its lock has ended by itself."""
+    caplog.set_level(logging.INFO, "asynq_exporter")
+    monkeypatch.setattr("asynq_exporter.core.records.migration.WAIT_SECONDS", 0.001)
+    await make(store)
+    lock = await Locks(redis_client).acquire(NAME, seconds=60)
+    assert lock is not None
+    waits = asyncio.create_task(migration.complete())
+    await until(lambda: any("holder" in record.__dict__ for record in caplog.records), what="it is told")
+    assert not waits.done()
+    await lock.release()
+    assert Migrated(total=1, enqueued=1) == await waits
+    [told] = [record.__dict__["holder"] for record in caplog.records if "holder" in record.__dict__]
+    assert f"{socket.gethostname()}:{os.getpid()}" == told
+
+
+async def test_ended_migration_gives_the_lock_back(
+    store: SqlRecords, migration: Migration, redis_client: Redis
+) -> None:
+    """Whoever is next need not wait for the end of the lock."""
+    for number in range(6):
+        await make(store, f"t{number}")
+
+    def end(_: Migrated) -> None:
+        raise asyncio.CancelledError
+
+    with pytest.raises(asyncio.CancelledError):
+        await migration.run(progress=end)
+    assert Migrated(total=4, enqueued=4) == await migration.run()

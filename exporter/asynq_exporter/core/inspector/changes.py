@@ -1,6 +1,6 @@
 """Changes one task, or up to a hundred by their IDs (wire sections 4.7 and 3.26)."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
@@ -49,6 +49,9 @@ REFUSALS: Mapping[Operation, Mapping[TaskState, tuple[type[WrongStateError], str
         },
     }
 )
+
+#: Does an operation, or says whether it could be done: operation, queue, task ID, only in this state.
+_Change = Callable[[Operation, str, str, TaskState | None], Awaitable[TaskState]]
 
 _DONE = 1
 _NO_TASK = 0
@@ -139,16 +142,22 @@ class Changes(Inspection):
         Servers know the ID alone, so a task of the same ID in another queue is cancelled too (wire trap 24).
         """
         await self._require(queue, task_id)
-        await self._check(Operation.CANCEL, queue, task_id)
+        await self._check(Operation.CANCEL, queue, task_id, None)
         return await self.cancel(task_id)
 
     async def batch(
-        self, operation: Operation, queue: str, task_ids: Iterable[str], *, dry_run: bool = False
+        self,
+        operation: Operation,
+        queue: str,
+        task_ids: Iterable[str],
+        *,
+        only_in: TaskState | None = None,
+        dry_run: bool = False,
     ) -> list[Outcome]:
         """Does the same to up to 100 tasks; one outcome for each ID, in order, repeated ones once.
 
-        Not a transaction: each is done or refused by itself. A dry run changes nothing and says what the
-        states allow.
+        Not a transaction: each is done or refused by itself, in any state but `only_in` too. A dry run
+        changes nothing and says what the states allow.
 
         Raises:
             InvalidArgumentError: no ID, more than 100, or a blank one.
@@ -162,12 +171,14 @@ class Changes(Inspection):
             check_text(task_id, what="task ID")
         await self._require_queue(queue)
         # One by one: a pipeline would keep Redis from serving others between two searches of a long list.
-        return [await self._outcome(operation, queue, task_id, dry_run=dry_run) for task_id in ids]
-
-    async def _outcome(self, operation: Operation, queue: str, task_id: str, *, dry_run: bool) -> Outcome:
         change = self._check if dry_run else self._do
+        return [await self._outcome(change, operation, queue, task_id, only_in) for task_id in ids]
+
+    async def _outcome(
+        self, change: _Change, operation: Operation, queue: str, task_id: str, only_in: TaskState | None
+    ) -> Outcome:
         try:
-            state = await change(operation, queue, task_id)
+            state = await change(operation, queue, task_id, only_in)
         except UnavailableError:
             raise
         except AsynqError as exc:
@@ -176,13 +187,13 @@ class Changes(Inspection):
         return Outcome(task_id=task_id, state=state, error=None)
 
     async def _do(
-        self, operation: Operation, queue: str, task_id: str, only_in: TaskState | None = None
+        self, operation: Operation, queue: str, task_id: str, only_in: TaskState | None
     ) -> TaskState:
         match operation:
             case Operation.ARCHIVE:
                 return await self._archive(queue, task_id, only_in)
             case Operation.CANCEL:
-                state = await self._check(operation, queue, task_id)
+                state = await self._check(operation, queue, task_id, only_in)
                 await self.cancel(task_id)
             case Operation.RUN | Operation.DELETE:
                 state, _ = await self._change(operation, queue, task_id, only_in)
@@ -227,10 +238,12 @@ class Changes(Inspection):
         where = " (is its group being aggregated?)" if text == TaskState.AGGREGATING else ""
         raise TaskMisplacedError(f"task {task_id!r} is {text}, but not found there{where}", state=text)
 
-    async def _check(self, operation: Operation, queue: str, task_id: str) -> TaskState:
+    async def _check(
+        self, operation: Operation, queue: str, task_id: str, only_in: TaskState | None
+    ) -> TaskState:
         """The state of a task that allows an operation."""
         word = await self._state(queue, task_id)
-        if error := _refusal(operation, task_id, word, None):
+        if error := _refusal(operation, task_id, word, only_in):
             raise error
         return TaskState(word)
 

@@ -19,13 +19,20 @@ does what is left, as often as it takes: each step may be repeated. Redis may be
 wait for it.
 """
 
+import asyncio
 import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from asynq_exporter.core.clock import Clock, SystemClock
-from asynq_exporter.core.errors import AsynqError, FailedPreconditionError, InvalidArgumentError
+from asynq_exporter.core.errors import (
+    AsynqError,
+    FailedPreconditionError,
+    InvalidArgumentError,
+    UnavailableError,
+)
 from asynq_exporter.core.messages import NANOSECONDS
+from asynq_exporter.core.records import periodic
 from asynq_exporter.core.records.errors import RecordFinishedError, RecordNotFoundError
 from asynq_exporter.core.records.jobs import Fate, Jobs
 from asynq_exporter.core.records.models import Settlement, TaskRecord, check_text
@@ -46,6 +53,9 @@ STALE_SECONDS = 60.0
 
 #: Settlements that `recover` reads at once.
 PAGE_SIZE = 100
+
+#: Refunds that a `Refunds` makes at the same time.
+REFUNDS_AT_ONCE = 10
 
 _GONE = frozenset({Fate.DELETED, Fate.GONE})
 
@@ -161,8 +171,7 @@ class Cancellations:
     async def recover(self, *, min_age_seconds: float = 0.0) -> int:
         """Completes what was begun so long ago or earlier; how many settlements were closed.
 
-        To be called at the start, and from time to time with STALE_SECONDS. What cannot be completed now
-        stays for the next time. Raises DatabaseError.
+        What cannot be completed now stays for the next time. Raises DatabaseError.
         """
         opened_before = self._now() - min_age_seconds
         closed, after = 0, ""
@@ -175,6 +184,17 @@ class Cancellations:
             done = await self._complete(page)
             closed += sum(settlement.closed_at is not None for settlement in done)
             after = page[-1].task_id
+
+    async def keep_recovering(self, stop: asyncio.Event) -> None:
+        """Completes at once what a process left, then each minute what was left since; until told to stop."""
+        min_age_seconds = 0.0
+
+        async def recover() -> None:
+            nonlocal min_age_seconds
+            await self.recover(min_age_seconds=min_age_seconds)
+            min_age_seconds = STALE_SECONDS
+
+        await periodic.repeat(recover, every_seconds=STALE_SECONDS, stop=stop, what="Recovery of refunds")
 
     async def _begin(self, task_id: str, reason: str) -> tuple[Settlement, bool]:
         """The settlement of a task, and whether it is on us to complete it."""
@@ -194,25 +214,40 @@ class Cancellations:
 
     async def _complete(self, settlements: Sequence[Settlement]) -> list[Settlement]:
         """Does what is left of settlements, as far as it can be done now; how they are then."""
-        for settlement in settlements:
-            if settlement.is_refund_due:
-                await self._refund(settlement)
+        await self._refund_all([settlement for settlement in settlements if settlement.is_refund_due])
         gone = await self._remove_jobs(settlements)
         return [
             await self._close(settlement, are_jobs_gone=settlement.task_id in gone)
             for settlement in settlements
         ]
 
-    async def _refund(self, settlement: Settlement) -> None:
+    async def _refund_all(self, settlements: Sequence[Settlement]) -> None:
+        for start in range(0, len(settlements), REFUNDS_AT_ONCE):
+            some = settlements[start : start + REFUNDS_AT_ONCE]
+            answers = await asyncio.gather(*(self._refund(settlement) for settlement in some))
+            if not any(answers):
+                # Nobody is there: a caller with a hundred tasks does not wait for each to find that out.
+                left = settlements[start + REFUNDS_AT_ONCE :]
+                if left:
+                    logger.error("Refunds are left for the recovery", extra={"refunds": len(left)})
+                return
+
+    async def _refund(self, settlement: Settlement) -> bool:
+        """Whether there was an answer, be it a refusal."""
         try:
-            if self._refunds is None:
-                raise FailedPreconditionError("the settlement is from a time when others gave refunds")
-            await self._refunds.give_back(settlement)
+            await self._give_back(settlement)
             await self._store.mark_refunded(settlement.task_id)
-        except AsynqError as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever the code of others raises, the next ones go on
             # The settlement stays open; the next recovery tries again, under the same key.
-            why = {"task_id": settlement.task_id, "error": str(exc)}
+            why = {"task_id": settlement.task_id, "error": str(exc) or repr(exc)}
             logger.error("A refund is not made yet", extra=why)  # noqa: TRY400 - the sentence says it all
+            return not isinstance(exc, UnavailableError)
+        return True
+
+    async def _give_back(self, settlement: Settlement) -> None:
+        if self._refunds is None:
+            raise FailedPreconditionError("the settlement is from a time when others gave refunds")
+        await self._refunds.give_back(settlement)
 
     async def _remove_jobs(self, settlements: Sequence[Settlement]) -> set[str]:
         """Removes jobs from Redis; the tasks that have none left."""

@@ -74,6 +74,14 @@ class Chain:
             return None
         return await self._enqueue(record, job_id.build(record.task_id, attempt), in_seconds)
 
+    async def is_broken(self, record: TaskRecord) -> bool:
+        """Whether a task has no job that will run, runs, or waits in the archive for people to look at.
+
+        So it is when a process was killed between counting a job and enqueuing it, or Redis lost its data.
+        Raises UnavailableError.
+        """
+        return not await self._jobs.is_parked_or_waiting(record)
+
     async def retry_dead_letter(self, record: TaskRecord) -> str | None:
         """Puts a job into its queue that is named after this second; else as `enqueue_next`."""
         now = self._clock.now_ns() // NANOSECONDS

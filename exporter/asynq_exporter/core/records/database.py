@@ -1,7 +1,7 @@
 """The SQL database: SQLite in a file of its own, or PostgreSQL; its connections, transactions and errors.
 
     database = Database("sqlite:///records.db")
-    await database.upgrade()
+    await database.prepare()
     ...
     await database.close()
 
@@ -10,11 +10,15 @@ of failing half way. In PostgreSQL they lock rows.
 """
 
 import contextlib
+import logging
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, PoolProxiedConnection, event, func, select
 from sqlalchemy.dialects import postgresql, sqlite
@@ -25,6 +29,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from asynq_exporter.core.errors import FailedPreconditionError, InvalidArgumentError
 from asynq_exporter.core.records.errors import DatabaseError
+
+logger = logging.getLogger(__name__)
 
 #: Scheme of an address -> scheme with the driver that is used.
 DRIVERS = {
@@ -46,6 +52,9 @@ UPGRADE_LOCK = 4_127_008_391
 
 _READS = "records_reads"
 
+# It tells at each start that there is a database; what it changes is told here.
+logging.getLogger("alembic").setLevel(logging.WARNING)
+
 
 class Database:
     """Connections to one database; `close` ends them."""
@@ -63,6 +72,30 @@ class Database:
         """The engine, for who has queries of their own."""
         return self._engine
 
+    @property
+    def is_embedded(self) -> bool:
+        """Whether it is a file of this machine."""
+        return self._engine.dialect.name == "sqlite"
+
+    async def prepare(self) -> None:
+        """What each start does: makes the tables of an embedded database, looks whether a server has them.
+
+        In a server they are made by `upgrade`, for which it takes rights that nothing else needs.
+
+        Raises:
+            FailedPreconditionError: the tables are missing, or of another version.
+            DatabaseError: the database does not answer.
+        """
+        if self.is_embedded:
+            await self.upgrade()
+            return
+        async with self.read() as connection:
+            found, expected = await connection.run_sync(_versions)
+        if found == expected:
+            return
+        what = "has no tables for task records" if found is None else f"is of version {found}, not {expected}"
+        raise FailedPreconditionError(f"the database {what}; run: asynq-exporter records upgrade")
+
     async def upgrade(self) -> None:
         """Makes the tables, or brings them up to date; of several processes one does, the others wait for it.
 
@@ -71,7 +104,7 @@ class Database:
             DatabaseError: the database does not answer.
         """
         async with self.write() as connection:
-            if self._engine.dialect.name == "postgresql":
+            if not self.is_embedded:
                 await connection.execute(select(func.pg_advisory_xact_lock(UPGRADE_LOCK)))
             try:
                 await connection.run_sync(_upgrade)
@@ -134,13 +167,22 @@ def _with_driver(url: str) -> URL:
 def _make_engine(url: URL) -> AsyncEngine:
     if url.drivername.startswith("sqlite"):
         return _make_sqlite_engine(url)
+    try:
+        import asyncpg  # noqa: PLC0415 - an extra, which an embedded database does not need
+    except ImportError:
+        raise InvalidArgumentError(
+            "PostgreSQL needs a driver; run: pip install 'asynq-exporter[postgres]'"
+        ) from None
+    # As the driver itself reads the address it knows all that libpq does: sslmode, PGPASSFILE, several hosts.
+    address = url.set(drivername="postgresql").render_as_string(hide_password=False)
+    connect = partial(asyncpg.connect, address, timeout=WAIT_SECONDS, command_timeout=WAIT_SECONDS)
     return create_async_engine(
         url,
         pool_size=POOL_SIZE,
         max_overflow=0,
         pool_timeout=WAIT_SECONDS,
         pool_pre_ping=True,
-        connect_args={"timeout": WAIT_SECONDS, "command_timeout": WAIT_SECONDS},
+        async_creator=connect,
     )
 
 
@@ -175,7 +217,21 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    config = _config()
+    config.attributes["connection"] = connection
+    before, after = _versions(connection)
+    command.upgrade(config, "head")
+    if before != after:
+        logger.info("Tables of the task records are upgraded", extra={"before": before, "after": after})
+
+
+def _versions(connection: Connection) -> tuple[str | None, str | None]:
+    """The version of the tables, and that of this program."""
+    found = MigrationContext.configure(connection).get_current_revision()
+    return found, ScriptDirectory.from_config(_config()).get_current_head()
+
+
+def _config() -> Config:
     config = Config()
     config.set_main_option("script_location", "asynq_exporter.core.records:migrations")
-    config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    return config

@@ -1,7 +1,7 @@
 """Polls tasks without the queue, while that is disabled or down (guide sections 3.6, 4.3 and 6.1).
 
     poller = Poller(store, cancellations, poll)
-    fallback = Fallback(store, poller, is_queue_usable=LiveQueue(redis), jobs=Jobs(redis), chain=chain)
+    fallback = Fallback(store, poller, is_queue_usable=LiveQueue(redis), chain=chain)
     await fallback.run(stop)
 
 Both sides take a lease on a record before they work on it, so they may overlap at will: which of them is
@@ -21,14 +21,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
-from asynq_exporter.core import keys
-from asynq_exporter.core.broker.base import Operations, asynq_errors
 from asynq_exporter.core.clock import Clock, SystemClock
 from asynq_exporter.core.errors import AsynqError
 from asynq_exporter.core.messages import NANOSECONDS
 from asynq_exporter.core.records import periodic
 from asynq_exporter.core.records.chain import Chain
-from asynq_exporter.core.records.jobs import Jobs
 from asynq_exporter.core.records.models import TaskRecord
 from asynq_exporter.core.records.polling import Outcome, Poller
 from asynq_exporter.core.records.store import RecordStore
@@ -53,15 +50,6 @@ PAGE_SIZE = 100
 IsUsable = Callable[[], Awaitable[bool]]
 
 
-class LiveQueue(Operations):
-    """Whether the queue works: Redis answers, and a worker is alive."""
-
-    async def __call__(self) -> bool:
-        """Whether it does; raises UnavailableError."""
-        with asynq_errors():
-            return bool(await self._redis.zcount(keys.SERVERS, self._now_seconds(), "+inf"))
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Round:
     """What a round did."""
@@ -84,7 +72,6 @@ class Fallback:
         clock: Clock | None = None,
         *,
         is_queue_usable: IsUsable | None = None,
-        jobs: Jobs | None = None,
         chain: Chain | None = None,
         concurrency: int = CONCURRENCY,
     ) -> None:
@@ -95,15 +82,13 @@ class Fallback:
             poller: what polls a task.
             clock: of the process.
             is_queue_usable: asked in each round; None where the queue is disabled.
-            jobs: to see which tasks have a job; with `chain`, to give tasks back to the queue.
-            chain: what puts jobs into the queue.
+            chain: what gives tasks back to the queue.
             concurrency: tasks polled at the same time.
         """
         self._store = store
         self._poller = poller
         self._clock: Clock = clock or SystemClock()
         self._ask_usable = is_queue_usable
-        self._jobs = jobs
         self._chain = chain
         self._concurrency = concurrency
         self._was_usable: bool | None = None
@@ -115,17 +100,25 @@ class Fallback:
         if not enabled:
             logger.info("%s Is switched off", KEYWORD)
             return
-        await periodic.repeat(self.round, every_seconds=interval_seconds, stop=stop, what=KEYWORD)
+        loop = asyncio.get_running_loop()
 
-    async def round(self) -> Round:
+        async def one_round() -> None:
+            # However much is due, who is in charge is asked again after an interval.
+            ends = loop.time() + interval_seconds
+            await self.round(is_over=lambda: stop.is_set() or loop.time() >= ends)
+
+        await periodic.repeat(one_round, every_seconds=interval_seconds, stop=stop, what=KEYWORD)
+
+    async def round(self, *, is_over: Callable[[], bool] = lambda: False) -> Round:
         """Polls what is due if the queue is not usable; else gives back to it what it lost.
+
+        Begins nothing more once it is over.
 
         Raises:
             UnavailableError: the database does not answer, or Redis not any more.
         """
         is_usable = await self._is_usable()
-        done = Round(is_queue_usable=is_usable)
-        done = await (self._give_back(done) if is_usable else self._poll_due(done))
+        done = await (self._give_back(is_over) if is_usable else self._poll_due(is_over))
         if done.polled or done.handed_over:
             counts = {"polled": done.polled, "refunded": done.refunded, "handed_over": done.handed_over}
             logger.info("%s Round", KEYWORD, extra=counts)
@@ -143,20 +136,29 @@ class Fallback:
         self._was_usable = is_usable
         return is_usable
 
-    async def _poll_due(self, done: Round) -> Round:
-        # No more at once than are polled at once, or leases would end while their tasks wait.
-        while leases := await self._store.claim_due(
-            limit=self._concurrency, seconds=self._poller.lease_seconds
-        ):
-            worked = await asyncio.gather(*(self._poller.work(lease) for lease in leases))
-            refunded = sum(one.outcome is Outcome.REFUNDED for one in worked)
-            done = replace(done, polled=done.polled + len(worked), refunded=done.refunded + refunded)
-        return done
+    async def _poll_due(self, is_over: Callable[[], bool]) -> Round:
+        polled: list[Outcome] = []
 
-    async def _give_back(self, done: Round) -> Round:
+        async def poll_one_by_one() -> None:
+            # Each takes the next when it is done with one: leases do not end while their tasks wait.
+            while not is_over() and (
+                leases := await self._store.claim_due(limit=1, seconds=self._poller.lease_seconds)
+            ):
+                polled.append((await self._poller.work(leases[0])).outcome)
+
+        at_once = (poll_one_by_one() for _ in range(self._concurrency))
+        ends = await asyncio.gather(*at_once, return_exceptions=True)
+        for error in filter(None, ends):
+            raise error
+        return Round(is_queue_usable=False, polled=len(polled), refunded=polled.count(Outcome.REFUNDED))
+
+    async def _give_back(self, is_over: Callable[[], bool]) -> Round:
+        done = Round(is_queue_usable=True)
         due_before, after = self._now() - OVERDUE_SECONDS, ""
         while page := await self._store.overdue(due_before=due_before, after=after, limit=PAGE_SIZE):
             for record in page:
+                if is_over():
+                    return done
                 done = await self._give_one_back(record, done)
             after = page[-1].task_id
         return done
@@ -164,7 +166,7 @@ class Fallback:
     async def _give_one_back(self, record: TaskRecord, done: Round) -> Round:
         if self._now() - record.created_at >= record.timeout_seconds:
             return await self._poll_last(record, done)
-        if self._jobs is None or self._chain is None or await self._jobs.is_parked_or_waiting(record):
+        if self._chain is None or not await self._chain.is_broken(record):
             return done
         # Of several processes that see the same, one hands over.
         lease = await self._store.claim(record.task_id, seconds=self._poller.lease_seconds)

@@ -1,7 +1,8 @@
 """What a worker does with the job of a task: the side of the queue.
 
 A job is one poll. It is dropped when its record is finished, or when the task has a later job, so that a
-task never has two chains of jobs. The fallback polling may work on the same records at the same time: a
+task never has two chains of jobs. A later job that was counted and never enqueued, since a process was
+killed in between, is made up for. The fallback polling may work on the same records at the same time: a
 lease decides.
 """
 
@@ -38,6 +39,8 @@ class Handled(StrEnum):
     POLLED = "polled"
     #: The task was not due; its next job is in the queue.
     EARLY = "early"
+    #: The task should have a later job and had none; its next job is in the queue.
+    MENDED = "mended"
     #: The task is finished, unknown, or has a later job.
     DROPPED = "dropped"
 
@@ -69,7 +72,7 @@ class Handler:
             return await self._not_claimed(job)
         if _has_later_job(job, lease):
             await self._store.release(lease)
-            return Handled.DROPPED
+            return await self._mend(lease)
         wait = self._wait_seconds(lease)
         if wait > EARLY_SECONDS:
             await self._store.release(lease)
@@ -85,6 +88,12 @@ class Handler:
         if record is None or record.is_finished or _has_later_job(job, record):
             return Handled.DROPPED
         raise LeaseHeldError(f"somebody else works on task {job.job!r}")
+
+    async def _mend(self, record: TaskRecord) -> Handled:
+        if record.next_poll_at is None or not await self._chain.is_broken(record):
+            return Handled.DROPPED
+        await self._chain.enqueue_next(record, in_seconds=self._wait_seconds(record))
+        return Handled.MENDED
 
     def _wait_seconds(self, record: TaskRecord) -> float:
         if record.next_poll_at is None:

@@ -5,7 +5,9 @@ So the lock alone decides nothing; what is written under it carries the token, a
 one that is older than another it has seen. Time is that of the Redis server, the same for all.
 """
 
+import os
 import secrets
+import socket
 from typing import cast
 
 from asynq_exporter.core import keys
@@ -34,6 +36,12 @@ class Locks(Operations):
             taken = _encode(token, now_ms + round(seconds * 1000))
             if await self.swap(name, value, taken):
                 return Lock(self, name, token, taken)
+
+    async def holder(self, name: str) -> str:
+        """Who holds a lock, as `host:pid`; empty for nobody. Raises UnavailableError."""
+        value = await self._read(name)
+        ends_ms = _decode(value)[1]
+        return value.decode().split(" ")[1].rpartition(":")[0] if ends_ms > await self.server_ms() else ""
 
     async def swap(self, name: str, before: bytes, after: bytes) -> bool:
         """Writes a lock if it is as expected; whether it did."""
@@ -80,7 +88,8 @@ class Lock:
 
 def _encode(token: int, ends_ms: int) -> bytes:
     # The random part tells two holders apart that count alike, after Redis has lost its data.
-    return f"{token} {secrets.token_hex(8)} {ends_ms}".encode()
+    holder = f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(8)}"
+    return f"{token} {holder} {ends_ms}".encode()
 
 
 def _decode(value: bytes) -> tuple[int, int]:

@@ -1,14 +1,15 @@
 """Puts unfinished tasks that are in the database alone into the queue (guide section 3.7).
 
     migration = Migration(store, redis)
-    report = await migration.run(progress=print)
+    report = await migration.complete(progress=print)
 
-Of many processes one does it, under a lock; the others are told at once. What is done is noted in
+Of many processes one does it, under a lock; the others wait, or are told at once. What is done is noted in
 batches, so a migration that was killed goes on where it was when it is started again, and one that ran to
 its end finds nothing more to do. A job is put into its queue first and noted second: in between, its ID
 `job:{taskID}:0` keeps it from being put there twice.
 """
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -36,6 +37,12 @@ LOCK_SECONDS = 60.0
 
 #: Tasks between two notes of what is done.
 BATCH_SIZE = 200
+
+#: Time between two lines in the log.
+LOG_SECONDS = 5.0
+
+#: Who waits for another process looks again so often.
+WAIT_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +92,39 @@ class Migration:
         self._jobs = Jobs(redis, clock)
         self._batch_size = batch_size
 
+    async def preview(self) -> Migrated:
+        """What a migration would do now; changes nothing. Raises UnavailableError."""
+        state, after = Migrated(total=await self._store.count_without_job()), ""
+        while page := await self._store.without_job(after=after, limit=self._batch_size):
+            ids = [first_job(record) for record in page if _can_have_jobs(record)]
+            known = await self._jobs.existing(ids)
+            state = replace(
+                state,
+                enqueued=state.enqueued + len(ids) - len(known),
+                duplicates=state.duplicates + len(known),
+                refused=state.refused + len(page) - len(ids),
+            )
+            after = page[-1].task_id
+        return state
+
+    async def complete(
+        self, *, progress: Progress | None = None, waits: Callable[[str], None] | None = None
+    ) -> Migrated:
+        """Migrates all there is; before, waits for another process that does it. Raises as `run`.
+
+        `waits` is told who that is, as `host:pid`.
+        """
+        told = ""
+        while (done := await self.run(progress=progress)) is None:
+            holder = await self._locks.holder(NAME)
+            if holder not in {"", told}:
+                logger.info("migrate: Waits for the process that does it", extra={"holder": holder})
+                told = holder
+                if waits:
+                    waits(holder)
+            await asyncio.sleep(WAIT_SECONDS)
+        return done
+
     async def run(self, *, progress: Progress | None = None) -> Migrated | None:
         """Migrates all there is; None if another process does it now.
 
@@ -95,7 +135,6 @@ class Migration:
         """
         lock = await self._locks.acquire(NAME, seconds=LOCK_SECONDS, above=await self._store.fence(NAME))
         if lock is None:
-            logger.info("migrate: Another process does it")
             return None
         try:
             return await self._migrate(lock, progress)
@@ -105,11 +144,14 @@ class Migration:
     async def _migrate(self, lock: Lock, progress: Progress | None) -> Migrated:
         state = Migrated(total=await self._store.count_without_job())
         logger.info("migrate: Begins", extra=_fields(state))
-        after = ""
+        after, loop = "", asyncio.get_running_loop()
+        told_at = loop.time()
         while page := await self._store.without_job(after=after, limit=self._batch_size):
             state = await self._batch(page, lock.token, state)
             await lock.renew(seconds=LOCK_SECONDS)
-            logger.info("migrate: Goes on", extra=_fields(state))
+            if loop.time() - told_at >= LOG_SECONDS:
+                logger.info("migrate: Goes on", extra=_fields(state))
+                told_at = loop.time()
             if progress:
                 progress(state)
             after = page[-1].task_id
@@ -168,6 +210,8 @@ def _fields(state: Migrated) -> dict[str, int]:
         "done": state.done,
         "enqueued": state.enqueued,
         "duplicates": state.duplicates,
+        "finished": state.finished,
+        "refused": state.refused,
     }
 
 

@@ -7,13 +7,11 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
-import redis.asyncio
-
 from asynq_exporter.core.clock import Clock, SystemClock
 from asynq_exporter.scan.background import groups, memory, task_timings, types
 from asynq_exporter.scan.background.reader import Ask, PacedReader
-from asynq_exporter.scan.pipe import ReplyError
-from asynq_exporter.scan.scanner import UNREACHABLE
+from asynq_exporter.scan.pipe import UNREACHABLE, ReplyError
+from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.snapshot import Part, Queues, Samples, Snapshot
 
 logger = logging.getLogger(__name__)
@@ -54,7 +52,7 @@ class BackgroundCollectors:
 
     def __init__(
         self,
-        client: "redis.asyncio.Redis",
+        client: Source,
         names: tuple[str, ...] = NAMES,
         *,
         interval_seconds: float = 60.0,

@@ -1,11 +1,10 @@
-"""Asks Redis at a bounded pace on a connection of its own."""
+"""Asks Redis at a bounded pace on connections of its own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
-import redis.asyncio
-
-from asynq_exporter.scan.pipe import Batch, Pipe, Reply
+from asynq_exporter.scan.pipe import Batch, Reply
+from asynq_exporter.scan.route import Source, make_route
 
 #: Sends prebuilt commands, one reply each, in order; an error reply stands in its place.
 Ask = Callable[[list[bytes]], Awaitable[list[Reply]]]
@@ -19,12 +18,12 @@ class PacedReader:
 
     def __init__(
         self,
-        client: "redis.asyncio.Redis",
+        client: Source,
         *,
         commands_per_second: float = float("inf"),
         timeout_seconds: float = 10.0,
     ) -> None:
-        self._pipe = Pipe(client)
+        self._route = make_route(client)
         self._pace = commands_per_second
         self._timeout_seconds = timeout_seconds
 
@@ -37,12 +36,13 @@ class PacedReader:
         replies: list[Reply] = []
         for start in range(0, len(requests), CHUNK):
             chunk = requests[start : start + CHUNK]
+            self._route.begin(timeout_seconds=self._timeout_seconds)
             async with asyncio.timeout(self._timeout_seconds):
-                await self._pipe.open()
-                await self._pipe.run([Batch(b"".join(chunk), len(chunk), replies.extend)])
+                await self._route.open()
+                await self._route.run([Batch(b"".join(chunk), len(chunk), replies.extend)])
             await asyncio.sleep(len(chunk) / self._pace)
         return replies
 
     async def close(self) -> None:
-        """Drops the connection."""
-        await self._pipe.close()
+        """Drops the connections."""
+        await self._route.close()

@@ -12,7 +12,6 @@ from asynq_exporter.scan.queues.requests import (
     COUNTERS,
     FIRST_ROUND,
     FIRST_ROUND_COMMANDS,
-    SLICE,
     QueueRequests,
     filled,
 )
@@ -70,10 +69,11 @@ class QueuePass:
         return [
             Batch(
                 filled(request, self.now_seconds),
-                min(SLICE, len(self.names) - start) * FIRST_ROUND_COMMANDS,
-                partial(self._take_first_round, start),
+                len(rows) * FIRST_ROUND_COMMANDS,
+                partial(self._take_first_round, rows.start),
+                self._key(rows.start),
             )
-            for start, request in self._slices
+            for rows, request in self._slices
         ]
 
     def _take_first_round(self, start: int, replies: list[Reply]) -> list[Batch]:
@@ -186,7 +186,11 @@ class QueuePass:
             return []
         request = filled(b"".join([request for ask in asks for request in ask.requests]), self.now_seconds)
         replies = sum([len(ask.rows) for ask in asks])
-        return [Batch(request, replies, partial(self._take_asks, asks))]
+        return [Batch(request, replies, partial(self._take_asks, asks), self._key(asks[0].rows[0]))]
+
+    def _key(self, row: int) -> bytes:
+        """The beginning of the keys of a queue, which has what places them all."""
+        return self._later[row].task_prefix
 
     def _take_asks(self, asks: list[Ask], replies: list[Reply]) -> list[Batch]:
         more: list[Ask] = []

@@ -5,6 +5,7 @@ replaced. Cost does not grow with the number of tasks or of groups.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import NamedTuple
 
 from asynq_exporter.core import catalog, keys
@@ -66,12 +67,15 @@ class Later(NamedTuple):
 class QueueRequests:
     """The prebuilt requests of a set of queues on one UTC day."""
 
-    def __init__(self, names: tuple[str, ...], day: str) -> None:
+    def __init__(self, names: tuple[str, ...], day: str, cuts: tuple[int, ...] = ()) -> None:
+        """`cuts` are positions that no slice spans, such as where the queues of a cluster's node begin."""
         self.names = names
         self.day = day
+        self.cuts = cuts
+        #: The rows of each slice, and the first round of its commands.
         self.slices = [
-            (start, b"".join(map(self._first_round, names[start : start + SLICE])))
-            for start in range(0, len(names), SLICE)
+            (rows, b"".join(map(self._first_round, names[rows.start : rows.stop])))
+            for rows in _slices(len(names), cuts)
         ]
         self.later = [_later(queue) for queue in names]
 
@@ -90,6 +94,15 @@ class QueueRequests:
 def filled(template: bytes, now_seconds: int) -> bytes:
     """A prebuilt request with the times of a scan put in."""
     return fill(template, now=now_seconds, since=now_seconds - GROWTH_WINDOW_SECONDS)
+
+
+def _slices(count: int, cuts: tuple[int, ...]) -> list[range]:
+    edges = sorted({0, *cuts, count})
+    return [
+        range(start, min(start + SLICE, end))
+        for begin, end in pairwise(edges)
+        for start in range(begin, end, SLICE)
+    ]
 
 
 def _later(queue: str) -> Later:

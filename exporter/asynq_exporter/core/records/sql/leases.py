@@ -30,8 +30,10 @@ class Leases(Queries):
             .order_by(task_records.c.next_poll_at)
             .limit(limit)
             .with_for_update(skip_locked=True)
+            # On its own, or PostgreSQL may choose anew for each row and take more than the limit.
+            .cte("chosen")
         )
-        take = self._take(seconds).where(task_records.c.task_id.in_(chosen), is_due)
+        take = self._take(seconds).where(task_records.c.task_id.in_(select(chosen.c.task_id)), is_due)
         async with self._database.write() as connection:
             rows = (await connection.execute(take)).mappings().all()
         return sorted((record_of(row) for row in rows), key=lambda record: record.next_poll_at or 0.0)

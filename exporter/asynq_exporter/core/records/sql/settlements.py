@@ -1,6 +1,6 @@
 """Marks tasks failed with a refund: the settlement is written in the same transaction as the mark."""
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import select, update
 
 from asynq_exporter.core.records.models import EntryKind, Settlement, Status, TaskRecord, clean_reason
 from asynq_exporter.core.records.sql.base import Queries, held_by, settlement_of, unfinished
@@ -57,7 +57,10 @@ class Settlements(Queries):
                 closed_at=None,
                 **row,
             )
-            await connection.execute(insert(settlements).values(_values(opened)))
+            open_it = self._database.insert(settlements).values(_values(opened)).on_conflict_do_nothing()
+            # Somebody has opened a failed record again: it was settled before.
+            if not (await connection.execute(open_it)).rowcount:
+                return None
         return opened
 
     async def settlement(self, task_id: str) -> Settlement | None:
