@@ -139,6 +139,8 @@ async def test_stopped_server_takes_nothing(
     async with serving(redis_client, gate) as server:
         await gate.holds(1)
         server.stop()
+        # A request for tasks that was on its way may still bring one.
+        await until(lambda: not server._processor._asking, what="no request is under way")
         await broker.enqueue(a_task("2"))
         gate.opened.set()
         await gone(redis_client, keys.task(Q, "1"))
