@@ -30,7 +30,7 @@ from asynq_exporter.core import Client, Task
 from asynq_exporter.core.catalog import documented
 from asynq_exporter.core.errors import AsynqError
 from asynq_exporter.core.worker import Attempt, Server, ServerConfig
-from bench.report import RESULTS, table
+from bench.report import Section, table
 
 PERIOD_SECONDS = 120.0
 SCRAPE_SECONDS = 1.0
@@ -41,25 +41,35 @@ CALM_SECONDS = (10.0, 25.0)
 RECOVERY_SECONDS = 15.0
 
 
+MINUTES = 20.0
+
+TEXT = """
+Twenty minutes of changing load and random faults: connections cut, packets late, lost or in tiny pieces, nothing getting through,
+connections refused, Redis frozen, killed and started again. The exporter is scraped every second.
+"""
+
+
 def main() -> int:
     """Runs it; 1 when a promise was broken."""
     parser = argparse.ArgumentParser(prog="bench.soak", description=__doc__)
-    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--minutes", type=float, default=MINUTES)
     parser.add_argument("--seed", type=int, default=1)
     options = parser.parse_args()
+    result = soaked(options.minutes, options.seed)
+    print(result.table())
+    return 1 if result.broken else 0
+
+
+def soaked(minutes: float = MINUTES, seed: int = 1) -> "Result":
+    """Runs it on a Redis of its own."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "redis").mkdir()
         server = start_redis(folder / "redis", "--appendonly", "yes")
         try:
-            result = run(server, folder, seconds=60 * options.minutes, random=Random(options.seed))
+            return run(server, folder, seconds=60 * minutes, random=Random(seed))
         finally:
             server.kill()
-    text = result.text(options.minutes)
-    print(text)
-    RESULTS.mkdir(exist_ok=True)
-    (RESULTS / "soak.md").write_text(text, encoding="utf-8")
-    return 1 if result.broken else 0
 
 
 @dataclass(slots=True)
@@ -91,7 +101,7 @@ class Result:
             found.append(f"series did not come back: {sorted(self.missing)[:5]}")
         return found
 
-    def text(self, minutes: float) -> str:
+    def table(self) -> str:
         """The result as Markdown."""
         early, late = _halves(self.memory)
         faults = ", ".join(f"{name} {count}" for name, count in sorted(self.faults.items()))
@@ -113,10 +123,7 @@ class Result:
             ["series at the beginning and at the end", f"{self.series[0]} and {self.series[1]}"],
             ["verdict", "; ".join(self.broken) or "every promise kept"],
         ]
-        head = (
-            f"## Soak\n\n`python -m bench.soak --minutes {minutes:g}`: changing load and random faults.\n\n"
-        )
-        return head + table(["what", "found"], rows) + "\n"
+        return table(["what", "found"], rows)
 
 
 def _halves(memory: list[int]) -> tuple[int, int]:
@@ -269,6 +276,9 @@ async def _company(port: int) -> None:
     server = Server(redis.asyncio.Redis(port=port), handle, ServerConfig(queues=queues, concurrency=10))
     await server.start()
     await produce()
+
+
+SECTION = Section(name="soak", title="Soak", text=TEXT, run=lambda: soaked().table())
 
 
 if __name__ == "__main__":
