@@ -140,3 +140,11 @@ def test_banner_tells_where_to_look(demo: Demo) -> None:
         assert part in text
     assert str(demo.socket()) in text
     assert f'["{demo.url.removeprefix("http://")}"]' in text
+
+
+def test_log_is_the_exporters(demo: Demo) -> None:
+    """What the company says of each task does not drown it."""
+    demo.wait_for(lambda page: page.value("asynq_busy_workers") > 0, what="tasks are worked on")
+
+    assert "Task enqueued" not in demo.err.read_text()
+    assert "Task completed" not in demo.err.read_text()
