@@ -42,8 +42,8 @@ TOGGLE_SIGNAL = signal.SIGUSR1
 #: Background samples as often, so that whoever watches sees them move.
 COLLECTOR_SECONDS = 5.0
 
-#: The log is the exporter's; what the company says of each of its tasks would drown it.
-TALKATIVE = {"asynq_exporter.core.client": logging.WARNING, "asynq_exporter.core.worker": logging.ERROR}
+#: The log is the exporter's; what the company's workers say of each task would drown it.
+WORKERS_LOGGER = "asynq_exporter.core.worker"
 
 
 def run(settings: Settings, *, scenario: str) -> int:
@@ -81,8 +81,7 @@ async def _play(settings: Settings, scenario: str) -> int:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(TOGGLE_SIGNAL, toggle.set)
     if not logging.getLogger().isEnabledFor(logging.DEBUG):
-        for name, level in TALKATIVE.items():
-            logging.getLogger(name).setLevel(level)
+        logging.getLogger(WORKERS_LOGGER).setLevel(logging.ERROR)
     redis = await EmbeddedRedis.open()
     try:
         settings = demo_settings(settings, redis.url)
