@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
@@ -10,7 +10,7 @@ from typing import Any, cast
 import pytest
 
 from asynq_exporter.core import Client, FixedClock, NotFoundError, Task, UnavailableError, keys
-from asynq_exporter.core.errors import InvalidArgumentError
+from asynq_exporter.core.errors import AsynqError, InvalidArgumentError
 from asynq_exporter.core.worker import Attempt
 from asynq_exporter.core.worker.leases import Lease
 from asynq_exporter.core.worker.outage import Outage
@@ -117,6 +117,33 @@ async def test_shutdown_without_redis_ends(own_redis: RedisServer, caplog: pytes
         own_redis.hang()
         await asyncio.wait_for(server.shutdown(), 10)
         own_redis.resume()
+    assert "[Asynq] Redis was away at the end" in lines(caplog)
+    await redis.aclose()
+
+
+async def test_frozen_redis_holds_up_no_part(
+    own_redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Groups that are being looked at, and a health check, do not keep the server from its end either."""
+    told: list[AsynqError | None] = []
+
+    async def tell(error: AsynqError | None) -> None:
+        told.append(error)
+
+    async def join(_group: str, tasks: Sequence[Task]) -> Task:
+        return tasks[0]
+
+    # Without a time of its own in the client.
+    redis = own_redis.async_client(socket_timeout=None)
+    config: dict[str, Any] = {"aggregator": join, "group_grace_seconds": 1, "health_check": tell}
+    async with serving(redis, Gate(), redis_timeout_seconds=0.2, **config) as server:
+        await until(lambda: told, what="Redis was looked at")
+        own_redis.hang()
+        await until(lambda: told[-1], what="it is told")
+        await until(lambda: server._groups._passes, what="groups are looked at")
+        await asyncio.wait_for(server.shutdown(), 20)
+        own_redis.resume()
+    assert isinstance(told[-1], UnavailableError)
     assert "[Asynq] Redis was away at the end" in lines(caplog)
     await redis.aclose()
 

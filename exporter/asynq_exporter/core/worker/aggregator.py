@@ -12,6 +12,7 @@ from asynq_exporter.core.worker.attempt import task_of
 from asynq_exporter.core.worker.broker import WorkerBroker
 from asynq_exporter.core.worker.config import Aggregator, ServerConfig
 from asynq_exporter.core.worker.each_queue import each
+from asynq_exporter.core.worker.routine import end
 
 logger = logging.getLogger(__name__)
 
@@ -60,10 +61,12 @@ class GroupChecks:
         if began.done():
             began.result()
 
-    async def close(self) -> None:
-        """Waits for the passes under way."""
+    async def close(self, *, within_seconds: float) -> None:
+        """Ends after the passes under way, which have some time; what they leave the recoverer gives back."""
         if self._passes:
-            await asyncio.wait(self._passes)
+            await asyncio.wait(self._passes, timeout=within_seconds)
+        for one in tuple(self._passes):
+            await end(one)
 
     async def _pass(self) -> None:
         await each(self._queues, self._check_queue)

@@ -1,6 +1,8 @@
 """The broker of a worker: what is asked of Redis at the same time goes there in one round trip."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import cast
 
@@ -10,6 +12,7 @@ from asynq_exporter.core import keys, messages
 from asynq_exporter.core.broker import Broker
 from asynq_exporter.core.broker.base import asynq_errors
 from asynq_exporter.core.clock import Clock
+from asynq_exporter.core.errors import UnavailableError
 from asynq_exporter.core.messages import NANOSECONDS, TaskMessage
 from asynq_exporter.core.scripts.gathering import GatheringRunner
 
@@ -33,6 +36,7 @@ class WorkerBroker(Broker):
     def __init__(self, redis: Redis, clock: Clock, *, lease_seconds: float, timeout_seconds: float) -> None:
         super().__init__(redis, clock, scripts=GatheringRunner(redis, timeout_seconds=timeout_seconds))
         self._lease_ns = round(lease_seconds * NANOSECONDS)
+        self._timeout_seconds = timeout_seconds
 
     async def take(self, queues: Iterable[str]) -> TakenTask | None:
         """The next task of the first queue that has one and is not paused; None when all are empty.
@@ -69,18 +73,28 @@ class WorkerBroker(Broker):
 
     async def groups(self, queue: str) -> list[str]:
         """The groups with waiting tasks; a name that is no text is left out: we could not ask for it."""
-        with asynq_errors():
+        async with self._in_time():
             names = cast("set[bytes]", await self._redis.smembers(keys.groups(queue)))
         return [name.decode() for name in names if messages.clean_text(name).encode() == name]
 
     async def ping(self) -> None:
         """Raises UnavailableError when Redis does not answer."""
-        with asynq_errors():
+        async with self._in_time():
             await self._redis.ping()
 
     async def close(self) -> None:
         """Lets what is under way end."""
         await self._scripts.close()
+
+    @asynccontextmanager
+    async def _in_time(self) -> AsyncIterator[None]:
+        # A Redis that hangs keeps its connections open.
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                with asynq_errors():
+                    yield
+        except TimeoutError as exc:
+            raise UnavailableError(f"no answer within {self._timeout_seconds:g} s") from exc
 
 
 def _nanoseconds(text: bytes | None) -> int | None:

@@ -211,24 +211,23 @@ class Server:
             return
         self._status = ServerStatus.CLOSED
         seconds = self._config.redis_timeout_seconds
-        await self._obeys.stop(within_seconds=seconds)
-        await self._forwards.stop(within_seconds=seconds)
-        await self._processor.shutdown()
-        await self._recovers.stop(within_seconds=seconds)
-        await self._syncs.stop(within_seconds=seconds)
-        await self._once("syncer", self._syncer.retry_all())
+        await asyncio.gather(
+            self._obeys.stop(within_seconds=seconds),
+            self._forwards.stop(within_seconds=seconds),
+            self._processor.shutdown(),
+        )
+        # One time for all that is left: a Redis that hangs would be waited for by each of them anew.
+        until = asyncio.get_running_loop().time() + seconds
+        parts = (self._recovers, self._syncs, self._shares, self._cleans, self._health, self._beats)
+        await asyncio.gather(
+            self._subscriber.stop(),
+            self._stop_checks(within_seconds=seconds),
+            *(part.stop(within_seconds=seconds) for part in parts if part is not None),
+        )
+        await self._once("syncer", self._syncer.retry_all(), until=until)
         if self._shares is not None:
-            await self._shares.stop(within_seconds=seconds)
-            await self._once("timings", self._sharing.share())
-        await self._subscriber.stop()
-        await self._cleans.stop(within_seconds=seconds)
-        if self._checks is not None:
-            await self._checks.stop(within_seconds=seconds)
-            await self._groups.close()
-        if self._health is not None:
-            await self._health.stop(within_seconds=seconds)
-        await self._beats.stop(within_seconds=seconds)
-        await self._once("heartbeat", self._heartbeat.clear())
+            await self._once("timings", self._sharing.share(), until=until)
+        await self._once("heartbeat", self._heartbeat.clear(), until=until)
         await self._broker.close()
 
     async def _beat(self) -> None:
@@ -260,11 +259,18 @@ class Server:
         self._status = status
         self._processor.set_polling(polling=throttle.is_open)
 
-    async def _once(self, part: str, action: Awaitable[None]) -> None:
+    async def _stop_checks(self, *, within_seconds: float) -> None:
+        if self._checks is not None:
+            # A check waits for its pass for a moment only, so it ends long before the passes do.
+            await self._checks.stop(within_seconds=within_seconds)
+            await self._groups.close(within_seconds=within_seconds)
+
+    async def _once(self, part: str, action: Awaitable[None], *, until: float) -> None:
         """Does what is done at the end whether or not Redis is there."""
         try:
-            await action
-        except AsynqError as exc:
+            async with asyncio.timeout_at(until):
+                await action
+        except (AsynqError, TimeoutError) as exc:
             logger.warning("[Asynq] Redis was away at the end", extra={"part": part, "error": str(exc)})
 
     def _make_routines(self, queues: tuple[str, ...]) -> None:
