@@ -51,7 +51,7 @@ def demos(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demos]:
     need_tool("redis-server")
 
     def start(name: str) -> Demo:
-        return Demo.start(tmp_path_factory.mktemp("d"), "--scenario", name, "--log.level", "debug")
+        return Demo.start(tmp_path_factory.mktemp("d"), "--scenario", name)
 
     started = Demos(start)
     yield started

@@ -140,3 +140,12 @@ def test_banner_tells_where_to_look(demo: Demo) -> None:
         assert part in text
     assert str(demo.socket()) in text
     assert f'["{demo.url.removeprefix("http://")}"]' in text
+
+
+def test_log_is_the_exporters(demo: Demo) -> None:
+    """What the company's workers say does not drown it; two of them died before it was ready."""
+    log = demo.err.read_text()
+
+    assert "Redis answers" in log
+    assert "core.worker" not in log
+    assert "Task enqueued" not in log
