@@ -17,6 +17,9 @@ GROUPS = (0, 1_000, 1_000_000)
 ROUNDS = 31
 CHUNK = 10_000
 
+#: More than either exporter looks at.
+SEEN = 50
+
 TEXT = """
 Six queues; the tasks lie half in the pending lists and half in the scheduled sets, and in the second table groups with one task
 each lie in one queue. A cell is the median of a scrape, and its ratio to the first row. Memory sampling and group counting of
@@ -74,15 +77,23 @@ def _fill_tasks(client: "redis.Redis", start: int, end: int) -> None:
         if ids[:half]:
             client.lpush(keys.pending(queue), *ids[:half])
         client.zadd(keys.scheduled(queue), dict.fromkeys(ids[half:], due))
-        # The exporters look at a few tasks each; those have a record.
-        for task_id in ids[:: max(len(ids) // 10, 1)]:
-            client.hset(keys.task(queue, task_id), "msg", b"x" * 200)
-            client.hset(keys.task(queue, task_id), "pending_since", time.time_ns())
+        # The exporters look at a few tasks at either end; those have a record.
+        pipe = client.pipeline(transaction=False)
+        for task_id in {*ids[:SEEN], *ids[max(half - SEEN, 0) : half + SEEN], *ids[-SEEN:]}:
+            _record(pipe, keys.task(queue, task_id))
+        pipe.execute()
+
+
+def _record(pipe: "redis.client.Pipeline", key: str) -> None:
+    pipe.hset(key, mapping={"msg": b"x" * 200, "state": b"pending", "pending_since": b"%d" % time.time_ns()})
 
 
 def _fill_groups(client: "redis.Redis", start: int, end: int) -> None:
     client.sadd(keys.QUEUES, "low")
     now = time.time()
+    one = client.pipeline(transaction=False)
+    _record(one, keys.task("low", "task"))
+    one.execute()
     for numbers in _chunks(start, end):
         names = [f"group-{number:07}" for number in numbers]
         client.sadd(keys.groups("low"), *names)

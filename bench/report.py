@@ -38,8 +38,8 @@ class Section:
 
 
 def write_readme(sections: list[Section]) -> None:
-    """Puts the page together from what was ever measured, in the order of the sections."""
-    files = [RESULTS / f"{section.name}.md" for section in sections]
+    """Puts the page together from what was ever measured, in the order of the sections, and the goals."""
+    files = [RESULTS / f"{name}.md" for name in (*(section.name for section in sections), "goals")]
     parts = [file.read_text(encoding="utf-8") for file in files if file.exists()]
     README.write_text("\n".join([INTRODUCTION, *parts]), encoding="utf-8")
 
