@@ -4,15 +4,15 @@ import asyncio
 import gzip
 import statistics
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import redis.asyncio
 from prometheus_client import CollectorRegistry
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from tests.metrics.test_exposition import Reference
 
 from asynq_exporter import metrics
 from asynq_exporter.core import catalog
@@ -32,23 +32,6 @@ The families of one scan of {QUEUES:,} queues as text, by our printer and by pro
 every sample than the time before; "as found" is two scans of a queue that nothing happens to, where only ages differ. Below, gzip
 of the page.
 """
-
-
-class _Reference:
-    def __init__(self, families: Iterable[Family]) -> None:
-        self._families = families
-
-    def collect(self) -> Iterator[GaugeMetricFamily | CounterMetricFamily]:
-        for family in self._families:
-            metric = family.metric
-            kind = CounterMetricFamily if metric.kind == "counter" else GaugeMetricFamily
-            made = kind(metric.name, metric.help, labels=metric.labels)
-            for block in family.blocks:
-                for row, value in enumerate(block.values):
-                    labels = dict(block.labels) | ({"queue": block.queues[row]} if block.queues else {})
-                    if value is not None:
-                        made.add_metric([labels[name] for name in metric.labels], value)
-            yield made
 
 
 def run() -> str:
@@ -105,7 +88,7 @@ def _times(
     registries = []
     for families in versions:
         registry = CollectorRegistry()
-        registry.register(_Reference(families))
+        registry.register(Reference(families))
         registries.append(registry)
         printer.print(families)
     ours, reference = [], []

@@ -1,10 +1,8 @@
 """The status page: the queues with their levels, for a person, in English or Chinese."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 import jinja2
@@ -14,7 +12,7 @@ from asynq_exporter import __version__
 from asynq_exporter.core.catalog import LEVELS
 from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
-from asynq_exporter.web import appkeys, language
+from asynq_exporter.web import appkeys, html, language
 
 #: From the harmless to the worst; the last two are no levels of a ladder.
 SEVERITY = ("ok", *LEVELS)
@@ -43,10 +41,10 @@ async def page(request: web.Request) -> web.Response:
     settings = request.app[appkeys.SETTINGS]
     snapshot = await request.app[appkeys.SCANS].get(timeout_seconds=settings.scan_timeout_seconds)
     chosen = language.choose(request)
-    html = _template().render(
+    text = _template().render(
         language=chosen,
         other=language.other(chosen),
-        t=_texts()[chosen],
+        t=html.texts(__package__)[chosen],
         s=snapshot,
         rows=rows(snapshot, chosen),
         problems=problems(snapshot),
@@ -57,7 +55,7 @@ async def page(request: web.Request) -> web.Response:
         has_api=settings.api_token_file is not None,
         version=__version__,
     )
-    return web.Response(text=html, content_type="text/html")
+    return web.Response(text=text, content_type="text/html")
 
 
 def rows(snapshot: Snapshot, chosen: str) -> list[Row]:
@@ -161,21 +159,7 @@ def _worst(levels: Iterable[str]) -> str:
 
 
 @cache
-def _texts() -> Mapping[str, Mapping[str, str]]:
-    loaded: dict[str, dict[str, str]] = json.loads(
-        files(__package__).joinpath("texts.json").read_text("utf-8")
-    )
-    return loaded
-
-
-@cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("asynq_exporter.web"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = html.environment()
     environment.filters |= {"duration": duration, "bytes": size, "grouped": grouped}
     return environment.get_template("status.html")
