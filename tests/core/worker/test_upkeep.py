@@ -11,7 +11,10 @@ from redis.asyncio import Redis as AsyncRedis
 
 from asynq_exporter.core import Broker, Client, FixedClock, Task, keys
 from asynq_exporter.core.client import Options
-from asynq_exporter.core.worker import Attempt
+from asynq_exporter.core.errors import UnavailableError
+from asynq_exporter.core.worker import Attempt, ServerConfig
+from asynq_exporter.core.worker.aggregator import GroupChecks
+from asynq_exporter.core.worker.broker import WorkerBroker
 from tests.core.queue_state import Q, T, a_task, counters_of, hash_of, list_of, message_of, scores_of
 from tests.core.worker.serving import Gate, gone, serving, succeed, there, until
 
@@ -234,6 +237,32 @@ async def test_no_more_than_three_checks_at_once(
         let_go.set()
         await asyncio.gather(ending, *checks)
     assert len(asked) == 5
+
+
+async def test_a_late_error_is_told(
+    redis_client: AsyncRedis, clock: FixedClock, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A check that fails after its caller has gone on is in the log, and not in a traceback at the end."""
+    let_go = asyncio.Event()
+
+    class Away(WorkerBroker):
+        async def groups(self, queue: str) -> list[str]:
+            await let_go.wait()
+            raise UnavailableError("Redis is away")
+
+    checks = GroupChecks(
+        Away(redis_client, clock, lease_seconds=30, timeout_seconds=10),
+        Client(redis_client, clock),
+        join,
+        ServerConfig(group_grace_seconds=1, aggregator=join),
+        clock=clock,
+        queues=[Q],
+    )
+    await checks.check()
+    let_go.set()
+    await until(lambda: "late check of groups failed" in caplog.text, what="the log tells")
+    assert [record.error for record in caplog.records if hasattr(record, "error")] == ["Redis is away"]
+    await checks.close(within_seconds=1)
 
 
 async def test_without_an_aggregator_groups_wait(

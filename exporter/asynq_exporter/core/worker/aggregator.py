@@ -60,6 +60,8 @@ class GroupChecks:
         await asyncio.wait({began}, timeout=self.interval_seconds)
         if began.done():
             began.result()
+        else:
+            began.add_done_callback(_tell_late_error)
 
     async def close(self, *, within_seconds: float) -> None:
         """Ends after the passes under way, which have some time; what they leave the recoverer gives back."""
@@ -103,3 +105,8 @@ class GroupChecks:
                 await self._broker.delete_aggregation_set(queue, group, set_id)
         except TimeoutError as exc:
             raise UnavailableError("a group was not aggregated in time") from exc
+
+
+def _tell_late_error(late: asyncio.Task[None]) -> None:
+    if not late.cancelled() and (error := late.exception()) is not None:
+        logger.warning("[Asynq] A late check of groups failed", extra={"error": str(error)})
