@@ -31,10 +31,12 @@ import asyncio, sys
 from asynq_exporter.core import catalog
 from asynq_exporter.core.records.database import Database
 from asynq_exporter.web import status
+from asynq_exporter.web.api import page
 
 assert "site-packages" in catalog.__file__, catalog.__file__
 catalog.documented()
-status._template(); status._texts()
+status._template(); status.html.texts("asynq_exporter.web")
+page._template(); page.texts()
 
 async def main():
     database = Database(f"sqlite:///{sys.argv[1]}")
