@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import socket
@@ -34,12 +35,22 @@ def need_tool(name: str) -> str:
     return path
 
 
-def free_port() -> int:
-    """A loopback TCP port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
+#: Below the ports that systems hand out to outgoing connections, one of which could take it meanwhile; so low
+#: that this holds for the bus of a cluster's node too.
+PORTS = range(10_100, 22_000)
+
+#: How far above its port a node of a cluster talks to the others.
+CLUSTER_BUS = 10_000
+
+
+def free_port(*, companion: int = 0) -> int:
+    """A loopback TCP port that nobody listens on, nor on the one that is `companion` above it."""
+    while True:
+        port = secrets.choice(PORTS)
+        with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
+            for number in {port, port + companion}:
+                stack.enter_context(contextlib.closing(socket.create_server(("127.0.0.1", number))))
+            return port
 
 
 def wait_until(condition: Callable[[], T | None], *, what: str, seconds: float = WAIT_SECONDS) -> T:
@@ -117,7 +128,11 @@ def start_redis(
     ]
     process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
     server = RedisServer(port, socket_path, process, argv, password)
-    wait_until(server.alive, what="redis-server answers")
+    try:
+        wait_until(server.alive, what=f"redis-server answers on port {port}")
+    except BaseException:
+        server.kill()
+        raise
     return server
 
 

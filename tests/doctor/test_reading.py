@@ -13,7 +13,7 @@ from asynq_exporter.core import Broker, keys, messages
 from asynq_exporter.core.breakers import Breakers
 from asynq_exporter.core.broker import Delivery
 from asynq_exporter.doctor.reading import SAMPLE_TASKS
-from tests.conftest import RedisServer, need_tool, start_redis, wait_until
+from tests.conftest import CLUSTER_BUS, RedisServer, free_port, need_tool, start_redis, wait_until
 from tests.doctor import living
 
 LATER = 3600
@@ -366,7 +366,7 @@ async def test_persistence_is_seen(own_redis: RedisServer) -> None:
 
 async def test_cluster_is_told(tmp_path: Path) -> None:
     """A node of a cluster holds a part of the queues at most."""
-    server = start_redis(tmp_path, "--cluster-enabled", "yes")
+    server = start_redis(tmp_path, "--cluster-enabled", "yes", port=free_port(companion=CLUSTER_BUS))
     client = server.async_client()
     try:
         with server.client() as sync:

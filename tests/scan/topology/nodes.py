@@ -1,9 +1,8 @@
 """Redis servers that know of each other: a master with its replica and Sentinel, and clusters."""
 
-import socket
 import subprocess
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,7 +11,7 @@ from typing import Any
 import redis
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from tests.conftest import RedisServer, free_port, need_tool, start_redis, wait_until
+from tests.conftest import CLUSTER_BUS, RedisServer, free_port, need_tool, start_redis, wait_until
 
 MASTER = "asynq"
 
@@ -175,7 +174,7 @@ def cluster(
     with ExitStack() as stack:
         servers, buses = [], []
         for i in range(6 if with_replicas else 3):
-            port, bus = _port_with_bus(), _port_with_bus()
+            port, bus = free_port(companion=CLUSTER_BUS), free_port(companion=CLUSTER_BUS)
             more = (*secured(bus), "--tls-cluster", "yes") if secured else ()
             servers.append(_node(stack, folder / str(i), *given, *more, port=port, program=program))
             buses.append(bus if secured else port)
@@ -228,13 +227,3 @@ def _tell(node: RedisServer, *words: str) -> bytes:
     with node.client() as client:
         answer: bytes = client.execute_command("CLUSTER", *words)
         return answer
-
-
-def _port_with_bus() -> int:
-    """A free port whose companion for the cluster bus, 10,000 above it, is free too."""
-    while True:
-        port = free_port()
-        if port + 10_000 > 65_535:
-            continue
-        with suppress(OSError), closing(socket.create_server(("127.0.0.1", port + 10_000))):
-            return port
