@@ -20,6 +20,18 @@ PAGES = sorted([*ROOT.glob("*.md"), *DOCUMENTATION, *(ROOT / "bench").glob("*.md
 #: Made, and so are their heads.
 MADE = sorted([*DOCUMENTATION, generate_docs.MAN_PAGE])
 
+#: Files beside the documentation that speak of the version.
+VERSIONED = [
+    ROOT / name
+    for name in (
+        "Dockerfile",
+        "docker-compose.yml",
+        "deploy/kubernetes/README.md",
+        "deploy/kubernetes/README.zh-CN.md",
+        "deploy/kubernetes/exporter/deployment.yaml",
+    )
+]
+
 LINK = re.compile(r"\]\((?!https?:|mailto:)([^)#]*)(?:#([^)]*))?\)")
 
 
@@ -55,7 +67,7 @@ def test_page_is_there_in_both_languages(page: Path) -> None:
         assert len(re.findall(part, english, re.M)) == len(re.findall(part, chinese, re.M)), part
 
 
-@pytest.mark.parametrize("page", MADE, ids=short)
+@pytest.mark.parametrize("page", [*MADE, *VERSIONED], ids=short)
 def test_page_says_which_version_it_belongs_to(page: Path) -> None:
     """The one of the package, and no other is spoken of."""
     named = set(re.findall(r"asynq\\?-exporter[ :](\d+\.\d+\.\d+\S*?)[\s.\"]", page.read_text("utf-8")))
@@ -114,6 +126,20 @@ def test_relative_links_lead_somewhere(page: Path) -> None:
         assert other.exists(), target
         if anchor:
             assert anchor in anchors(other), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("picture", sorted((DOCS / "images").iterdir()), ids=short)
+def test_picture_is_small_told_and_used(picture: Path) -> None:
+    """Each is shown on a page of its language, with words for those who do not see it."""
+    told = {
+        (page.parent / target).resolve()
+        for page in PAGES
+        for text, target in re.findall(r"^!\[(.{20,})\]\((.*)\)$", page.read_text("utf-8"), re.M)
+        if page.name.endswith(CHINESE) or ".zh." not in target
+    }
+
+    assert picture in told
+    assert picture.stat().st_size < 150_000
 
 
 def anchors(page: Path) -> set[str]:

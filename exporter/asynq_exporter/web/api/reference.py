@@ -25,6 +25,8 @@ The API is off until a file with tokens is named; then the server has it at `/ap
 asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 ```
 
+![The page at `/api/v1/`: roles, a list of the endpoints, and for each an example to copy](images/api.png)
+
 ## Access
 
 A line of the file is `TOKEN` (an admin), `ROLE:TOKEN` or `ROLE:NAME:TOKEN`; `TOKEN` may be `sha256:` and its hash (`printf %s TOKEN | sha256sum`). The
@@ -76,6 +78,8 @@ them, and refunds nothing.
 (umask 077; echo "admin:ops:$(openssl rand -hex 32)" > tokens)
 asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 ```
+
+![`/api/v1/` 的说明页：角色、接口列表，以及每个接口可复制的示例](images/api.zh.png)
 
 ## 访问控制
 
