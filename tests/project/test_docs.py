@@ -67,6 +67,19 @@ def test_page_is_there_in_both_languages(page: Path) -> None:
         assert len(re.findall(part, english, re.M)) == len(re.findall(part, chinese, re.M)), part
 
 
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name.endswith(CHINESE)], ids=short)
+def test_commands_are_the_same_in_both_languages(page: Path) -> None:
+    """Who copies from the Chinese page does what the English one does; comments aside."""
+    english = page.parent / generate_docs.english_of(page.name)
+    command = re.compile(
+        r"^((?:ACL|asynq-exporter(?! \d)|docker|jsonnet|make|git|\S*pip|psql) .*?) *(?:#.*)?$", re.M
+    )
+
+    assert command.findall(english.read_text("utf-8")) == [
+        found.replace(CHINESE, ".md") for found in command.findall(page.read_text("utf-8"))
+    ]
+
+
 @pytest.mark.parametrize("page", [*MADE, *VERSIONED], ids=short)
 def test_page_says_which_version_it_belongs_to(page: Path) -> None:
     """The one of the package, and no other is spoken of."""
