@@ -1,12 +1,13 @@
 """The printer against prometheus_client, byte for byte."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -23,6 +24,7 @@ from asynq_exporter.metrics.family import (
     histogram,
     single,
 )
+from asynq_exporter.metrics.process import Process
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.one_of(
@@ -128,6 +130,23 @@ def test_histogram_is_printed_like_prometheus_client(
     ours = Printer(format_).print([Family(histogram("h_seconds", "Sizes.", "type"), tuple(blocks))])
 
     assert generate(registry).decode().removesuffix("# EOF\n") == ours
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_process_is_printed_like_prometheus_client(format_: Format) -> None:
+    """All families of the process; the numbers that change by the moment left out."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    generate = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
+    theirs = generate(registry).decode().removesuffix("# EOF\n")
+    ours = Printer(format_).print(Process().collect())
+
+    def steady(page: str) -> list[str]:
+        return [re.sub(r"^(\w+(\{generation=.*\})?) .*", r"\1", line) for line in page.splitlines()]
+
+    assert steady(theirs) == steady(ours)
+    assert len(ours.splitlines()) > 20
 
 
 @given(
