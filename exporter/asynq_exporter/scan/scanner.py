@@ -51,8 +51,10 @@ DISCOVERY = (
     + pack("SMEMBERS", keys.QUEUES)
     + pack("ZRANGEBYSCORE", keys.SERVERS, NOW, "+inf")
     + pack("ZRANGEBYSCORE", keys.SCHEDULERS, NOW, "+inf")
+    + redis_info.REQUEST
+    + breakers.REQUEST
 )
-DISCOVERY_COMMANDS = 4
+DISCOVERY_COMMANDS = 6
 
 #: Parts of every scan, named as in the label `collector`.
 PARTS = ("queues", "workers", "schedulers", "breakers", "redis")
@@ -129,6 +131,8 @@ class _Kept:
     members: list[bytes] = field(default_factory=list)
     requests: QueueRequests = field(default_factory=lambda: QueueRequests((), ""))
     ping_seconds: float = 0.0
+    #: Requests of the records of servers and schedulers, as the last pass sent them.
+    records: list[bytes] = field(default_factory=list)
     #: Queues that the next pass asks for before it knows which ones there are.
     expected: tuple[str, ...] = ()
     found: tuple[str, ...] | None = None
@@ -290,13 +294,18 @@ class _Pass:
         await self._read_oldest_active()
 
     def _discovery(self) -> Batch:
-        """Asks which queues, servers and schedulers there are, and how long Redis takes to answer."""
-        request = fill(DISCOVERY, now=self._now_ns // 1_000_000_000)
-        return Batch(request, DISCOVERY_COMMANDS, partial(self._take_discovery, time.perf_counter()))
+        """Asks what there is, what Redis says of itself, and how long it takes to answer.
 
-    def _take_discovery(self, started: float, replies: list[Reply]) -> list[Batch]:
+        The records of the servers and schedulers of the last time are asked along.
+        """
+        ahead = self._kept.records
+        request = b"".join([fill(DISCOVERY, now=self._now_ns // 1_000_000_000), *ahead])
+        take = partial(self._take_discovery, time.perf_counter(), ahead)
+        return Batch(request, DISCOVERY_COMMANDS + len(ahead), take)
+
+    def _take_discovery(self, started: float, ahead: list[bytes], replies: list[Reply]) -> list[Batch]:
         self.ping_seconds = self._kept.ping_seconds = time.perf_counter() - started
-        pong, members, server_keys, scheduler_keys = replies
+        pong, members, server_keys, scheduler_keys, info, breaker_page = replies[:DISCOVERY_COMMANDS]
         if type(pong) is ReplyError:
             # LOADING, NOAUTH, MASTERDOWN: Redis is there but serves nothing.
             raise redis.exceptions.ResponseError(pong.text)
@@ -306,15 +315,25 @@ class _Pass:
             members = self._kept.members
         self._kept.members = members
         self._registered = self._kept.names(members)
-        return [
-            *self.workers.batches(server_keys),
-            *self.schedulers.batches(scheduler_keys),
-            self._system(),
-        ]
+        self._take_system(info, breaker_page)
+        asked = [*self.workers.requests(server_keys), *self.schedulers.requests(scheduler_keys)]
+        self._kept.records = asked
+        known = dict(zip(ahead, replies[DISCOVERY_COMMANDS:], strict=True))
+        missing = [request for request in asked if request not in known]
+        take = partial(self._take_records, asked, known, missing)
+        if missing:
+            return [Batch(b"".join(missing), len(missing), take)]
+        take([])
+        return []
 
-    def _system(self) -> Batch:
-        """Asks what Redis says of itself, and for the circuit breakers."""
-        return Batch(redis_info.REQUEST + breakers.REQUEST, 2, self._take_system)
+    def _take_records(
+        self, asked: list[bytes], known: dict[bytes, Reply], missing: list[bytes], replies: list[Reply]
+    ) -> None:
+        known |= zip(missing, replies, strict=True)
+        records = [known[request] for request in asked]
+        count = self.workers.count
+        self.workers.take(records[:count])
+        self.schedulers.take(records[count:])
 
     def _select(self) -> tuple[tuple[str, ...], Selection]:
         return self._kept.selected(self._registered | self._kept.consumed | self._catalog.queues.keys())
@@ -343,13 +362,13 @@ class _Pass:
         await self._route.run(batches, window=window)
         self._durations[part] = self._durations.get(part, 0.0) + time.perf_counter() - started
 
-    def _take_system(self, replies: list[Reply]) -> None:
+    def _take_system(self, info: Reply, breaker_page: Reply) -> None:
         try:
-            self.redis = redis_info.parse(replies[0])
+            self.redis = redis_info.parse(info)
         except ValueError as exc:
             self._errors["redis"] = str(exc)
         try:
-            self.breakers = breakers.read(replies[1])
+            self.breakers = breakers.read(breaker_page)
         except ValueError as exc:
             self._errors["breakers"] = str(exc)
 

@@ -101,9 +101,8 @@ async def test_a_cluster_costs_what_a_single_redis_costs(
             await scanner.scan(timeout_seconds=20)
             costs.append((await scanner.scan(timeout_seconds=20)).cost)
             kept = scanner._kept.requests
-            owners = [
-                {three.index(keys.pending(q)) for q in kept.names[r.start : r.stop]} for r, _ in kept.slices
-            ]
+            rows = [piece.rows for piece in kept.slices]
+            owners = [{three.index(keys.pending(q)) for q in kept.names[r.start : r.stop]} for r in rows]
             whole = all(len(each) == 1 for each in owners)
         assert whole is (len(costs) == 1)
 

@@ -13,6 +13,7 @@ from asynq_exporter.scan.queues.requests import (
     FIRST_ROUND,
     FIRST_ROUND_COMMANDS,
     QueueRequests,
+    Slice,
     filled,
 )
 
@@ -44,6 +45,11 @@ class Ask(NamedTuple):
     #: Takes rows and replies; may ask further. Called anew for each row where some reply was not understood.
     take: Callable[[Sequence[int], Sequence[Reply]], "list[Ask]"]
 
+    def only(self, wanted: Callable[[bytes], bool]) -> "Ask":
+        """The part of it whose requests are wanted."""
+        pairs = [pair for pair in zip(self.rows, self.requests, strict=True) if wanted(pair[1])]
+        return Ask([row for row, _ in pairs], [request for _, request in pairs], self.take)
+
 
 class QueuePass:
     """Reads one set of queues once; `columns` fills up as replies come in."""
@@ -65,29 +71,45 @@ class QueuePass:
         self._later = requests.later
 
     def batches(self) -> list[Batch]:
-        """The first round, a batch for each slice."""
+        """The first round, a batch for each slice, and what can be foreseen of the second."""
         return [
             Batch(
-                filled(request, self.now_seconds),
-                len(rows) * FIRST_ROUND_COMMANDS,
-                partial(self._take_first_round, rows.start),
-                self._key(rows.start),
+                filled(piece.request, self.now_seconds),
+                len(piece.rows) * FIRST_ROUND_COMMANDS + len(piece.foreseen),
+                partial(self._take_slice, piece),
+                self._key(piece.rows.start),
             )
-            for rows, request in self._slices
+            for piece in self._slices
         ]
 
-    def _take_first_round(self, start: int, replies: list[Reply]) -> list[Batch]:
-        step, columns = FIRST_ROUND_COMMANDS, self.columns
-        end = start + len(replies) // step
+    def _take_slice(self, piece: Slice, replies: list[Reply]) -> list[Batch]:
+        count = len(piece.rows) * FIRST_ROUND_COMMANDS
+        asks = self._take_first_round(piece.rows, replies[:count])
+        asked = [request for ask in asks for request in ask.requests]
+        if asked == piece.foreseen:
+            left = self._take_asks(asks, replies[count:])
+        else:
+            left = self._take_foreseen(asks, dict(zip(piece.foreseen, replies[count:], strict=True)))
+        piece.learn(asked)
+        return self._batches(left)
+
+    def _take_foreseen(self, asks: list[Ask], known: Mapping[bytes, Reply]) -> list[Ask]:
+        """Takes the replies that came before the question; what is left to ask."""
+        left: list[Ask] = []
+        for ask in asks:
+            early = ask.only(lambda request: request in known)
+            left += self._take_ask(early, [known[request] for request in early.requests])
+            left.append(ask.only(lambda request: request not in known))
+        return [ask for ask in left if ask.rows]
+
+    def _take_first_round(self, rows: range, replies: list[Reply]) -> list[Ask]:
+        step, columns, start, end = FIRST_ROUND_COMMANDS, self.columns, rows.start, rows.stop
         for offset, name in enumerate(FIRST_ROUND):
             columns[name][start:end] = replies[offset::step]
         if ReplyError in set(map(type, replies)):
             self._remove_errors(start, end)
         self.read[start:end] = [True] * (end - start)
-        rows = range(start, end)
-        return self._batches(
-            [*self._take_all_counters(rows, replies[step - 1 :: step]), *self._second_round(rows)]
-        )
+        return [*self._take_all_counters(rows, replies[step - 1 :: step]), *self._second_round(rows)]
 
     def _remove_errors(self, start: int, end: int) -> None:
         for name in FIRST_ROUND:
@@ -186,20 +208,23 @@ class QueuePass:
             return []
         request = filled(b"".join([request for ask in asks for request in ask.requests]), self.now_seconds)
         replies = sum([len(ask.rows) for ask in asks])
-        return [Batch(request, replies, partial(self._take_asks, asks), self._key(asks[0].rows[0]))]
+        return [Batch(request, replies, partial(self._take_batch, asks), self._key(asks[0].rows[0]))]
 
     def _key(self, row: int) -> bytes:
         """The beginning of the keys of a queue, which has what places them all."""
         return self._later[row].task_prefix
 
-    def _take_asks(self, asks: list[Ask], replies: list[Reply]) -> list[Batch]:
+    def _take_batch(self, asks: list[Ask], replies: list[Reply]) -> list[Batch]:
+        return self._batches(self._take_asks(asks, replies))
+
+    def _take_asks(self, asks: list[Ask], replies: list[Reply]) -> list[Ask]:
         more: list[Ask] = []
         start = 0
         for ask in asks:
             end = start + len(ask.rows)
             more += self._take_ask(ask, replies[start:end])
             start = end
-        return self._batches(more)
+        return more
 
     def _take_ask(self, ask: Ask, replies: list[Reply]) -> list[Ask]:
         if ReplyError not in set(map(type, replies)):
