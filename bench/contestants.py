@@ -14,7 +14,8 @@ from asynq_exporter.core import catalog
 from asynq_exporter.core.clock import SystemClock, utc_day
 from asynq_exporter.scan.commands import fill
 from asynq_exporter.scan.queues import FIRST_ROUND_COMMANDS, QueueRequests
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 
 Once = Callable[[], None]
 

@@ -20,7 +20,8 @@ from asynq_exporter import metrics
 from asynq_exporter.core import catalog
 from asynq_exporter.metrics.exposition import Format, Printer
 from asynq_exporter.metrics.family import Family
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 from asynq_exporter.scan.snapshot import Snapshot
 from bench import processes, workload
 from bench.report import Section, table

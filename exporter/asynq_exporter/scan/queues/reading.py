@@ -2,12 +2,14 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from asynq_exporter.core import keys
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
+from asynq_exporter.scan.queues.ask import Ask
 from asynq_exporter.scan.queues.columns import label
+from asynq_exporter.scan.queues.orphans import Orphans
 from asynq_exporter.scan.queues.requests import (
     COUNTERS,
     FIRST_ROUND,
@@ -36,21 +38,6 @@ EMPTY = {
 LATER = (*EMPTY, "forwarding_delay_seconds")
 
 
-class Ask(NamedTuple):
-    """The commands of a later round that are of one kind, and who takes their replies."""
-
-    #: The queue of each command.
-    rows: Sequence[int]
-    requests: Sequence[bytes]
-    #: Takes rows and replies; may ask further. Called anew for each row where some reply was not understood.
-    take: Callable[[Sequence[int], Sequence[Reply]], "list[Ask]"]
-
-    def only(self, wanted: Callable[[bytes], bool]) -> "Ask":
-        """The part of it whose requests are wanted."""
-        pairs = [pair for pair in zip(self.rows, self.requests, strict=True) if wanted(pair[1])]
-        return Ask([row for row, _ in pairs], [request for _, request in pairs], self.take)
-
-
 class QueuePass:
     """Reads one set of queues once; `columns` fills up as replies come in."""
 
@@ -63,8 +50,7 @@ class QueuePass:
         }
         #: Queue -> what is wrong with it.
         self.errors: dict[str, str] = {}
-        #: Queue -> IDs of its longest-running tasks, the oldest last.
-        self.oldest_active: dict[int, list[bytes]] = {}
+        self.orphans = Orphans(self.names, self.columns, requests.later)
         #: Whether the first round of a queue has been answered.
         self.read = [False] * len(self.names)
         self._slices = requests.slices
@@ -191,7 +177,7 @@ class QueuePass:
             requests = [later[row].pending_since(columns["tail"][row]) for row in tails]
             yield Ask(tails, requests, self._take_tails)
         if active := where("active"):
-            yield Ask(active, [later[row].oldest_active for row in active], self._take_oldest_active)
+            yield self.orphans.ask(active)
         if archived := where("archived"):
             yield Ask(archived, [later[row].dead_since for row in archived], self._take_dead_since)
             yield Ask(archived, [later[row].oldest_dead for row in archived], self._take_oldest_dead)
@@ -273,49 +259,6 @@ class QueuePass:
         for row, since in zip(rows, times, strict=True):
             if since is not None:
                 self.columns["latency_seconds"][row] = max(self.now_ns - int(since), 0) / 1e9
-        return []
-
-    def _take_oldest_active(self, rows: Sequence[int], windows: Sequence[Reply]) -> list[Ask]:
-        columns, doubtful = self.columns, {}
-        for row, task_ids in zip(rows, windows, strict=True):
-            self.oldest_active[row] = task_ids
-            leases = columns["leases"][row]
-            if leases is None:
-                continue
-            without = columns["active"][row] - leases
-            columns["no_lease"][row] = max(without, 0)
-            if without or columns["lease_expired"][row]:
-                doubtful[row] = task_ids
-        if not doubtful:
-            return []
-        # A stale lease can hide a missing one from the difference, and a task may just be on its way out.
-        # So ask for the leases of the oldest, and then which of them are still active.
-        missing: dict[int, list[bytes]] = {}
-        leases_of = [pack("ZMSCORE", keys.lease(self.names[row]), *ids) for row, ids in doubtful.items()]
-        still_active = [self._later[row].oldest_active for row in doubtful]
-        return [
-            Ask(tuple(doubtful), leases_of, partial(self._take_leases, doubtful, missing)),
-            Ask(tuple(doubtful), still_active, partial(self._take_still_active, missing)),
-        ]
-
-    @staticmethod
-    def _take_leases(
-        asked: Mapping[int, list[bytes]],
-        missing: dict[int, list[bytes]],
-        rows: Sequence[int],
-        scores: Sequence[Reply],
-    ) -> list[Ask]:
-        for row, found in zip(rows, scores, strict=True):
-            pairs = zip(asked[row], found, strict=True)
-            missing[row] = [task_id for task_id, score in pairs if score is None]
-        return []
-
-    def _take_still_active(
-        self, missing: Mapping[int, list[bytes]], rows: Sequence[int], windows: Sequence[Reply]
-    ) -> list[Ask]:
-        column = self.columns["no_lease"]
-        for row, task_ids in zip(rows, windows, strict=True):
-            column[row] = max(column[row] or 0, len(set(missing.get(row, ())).intersection(task_ids)))
         return []
 
     def _take_other_active(self, rows: Sequence[int], counts: Sequence[Reply]) -> list[Ask]:
