@@ -107,7 +107,7 @@ async def test_a_cluster_costs_what_a_single_redis_costs(
         assert whole is (len(costs) == 1)
 
     assert costs[1].commands + 4 == costs[0].commands
-    assert costs[1].round_trips == costs[0].round_trips
+    assert costs[0].round_trips <= costs[1].round_trips
 
 
 async def test_a_lost_node_costs_its_queues_alone(own: Nodes) -> None:
