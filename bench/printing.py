@@ -53,7 +53,7 @@ def run() -> str:
             ours, reference = _times(versions, format_, theirs)
             cells = [f"{1000 * ours:.2f} ms", f"{1000 * reference:.1f} ms", f"**{reference / ours:.0f}**"]
             rows.append([name, what, *cells])
-    page = Printer(Format.PROMETHEUS).print(as_found[0]).encode()
+    page = Printer(Format.PROMETHEUS).print(as_found[0])
     head = ["format", "numbers", "ours", "prometheus_client", "prometheus_client / ours"]
     return (
         table(head, rows)

@@ -90,7 +90,7 @@ def test_prints_like_prometheus_client(format_: Format, first: list[Family], sec
     printer = Printer(format_)
 
     for some in (first, second, second):
-        assert printed_by_prometheus_client(some, format_) == printer.print(some)
+        assert printed_by_prometheus_client(some, format_) == printer.print(some).decode()
 
 
 class Histograms:
@@ -127,7 +127,7 @@ def test_histogram_is_printed_like_prometheus_client(
     registry.register(Histograms(found, total))
     generate = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
     blocks = [b for n, c in found.items() for b in buckets((("type", n),), (0.005, 1, 1800), c, total)]
-    ours = Printer(format_).print([Family(histogram("h_seconds", "Sizes.", "type"), tuple(blocks))])
+    ours = Printer(format_).print([Family(histogram("h_seconds", "Sizes.", "type"), tuple(blocks))]).decode()
 
     assert generate(registry).decode().removesuffix("# EOF\n") == ours
 
@@ -140,7 +140,7 @@ def test_process_is_printed_like_prometheus_client(format_: Format) -> None:
         collector(registry=registry)
     generate = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
     theirs = generate(registry).decode().removesuffix("# EOF\n")
-    ours = Printer(format_).print(Process().collect())
+    ours = Printer(format_).print(Process().collect()).decode()
 
     def steady(page: str) -> list[str]:
         return [re.sub(r"^(\w+(\{generation=.*\})?) .*", r"\1", line) for line in page.splitlines()]
@@ -166,7 +166,7 @@ def test_kept_text_is_printed_for_the_same_numbers_only(
 
     # Zero has two signs that are equal; which of them is shown is all the same.
     expected = Printer(Format.PROMETHEUS).print([column(metric, queues, after)])
-    assert text.replace(" -0.0\n", " 0.0\n") == expected.replace(" -0.0\n", " 0.0\n")
+    assert text.replace(b" -0.0\n", b" 0.0\n") == expected.replace(b" -0.0\n", b" 0.0\n")
 
 
 @pytest.mark.parametrize(
@@ -194,7 +194,7 @@ def test_number_is_printed_as_go_does(value: float, text: str) -> None:
 
 def test_family_without_samples_is_left_out() -> None:
     """A header without samples tells nobody anything."""
-    assert Printer(Format.PROMETHEUS).print([single(gauge("a", "Nothing known."), None)]) == ""
+    assert Printer(Format.PROMETHEUS).print([single(gauge("a", "Nothing known."), None)]) == b""
 
 
 def test_kept_lines_stay_bounded() -> None:

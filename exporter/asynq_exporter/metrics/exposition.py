@@ -33,16 +33,13 @@ class Format(Enum):
 
 @dataclass(slots=True)
 class _Lines:
-    """The lines of a block of queues, and what they were made of: most do not change between two scrapes."""
+    """The lines of a block of queues without their numbers."""
 
     queues: tuple[str, ...]
     #: The rows that have a number; all of them where it is None.
     rows: list[int] | None
     #: The lines of these rows with a place for each number.
     template: str
-    #: What was printed last.
-    values: Sequence[int | float | None] = ()
-    text: str = ""
 
 
 class Printer:
@@ -53,22 +50,22 @@ class Printer:
         self._openmetrics = format_ is Format.OPENMETRICS
         self._label = label
         #: Name of a metric -> what it was printed from last, and how it looked.
-        self._printed: dict[str, tuple[Family, str]] = {}
+        self._printed: dict[str, tuple[Family, bytes]] = {}
         self._headers: dict[tuple[str, str], str] = {}
         self._single_heads: dict[tuple[str, str, Labels, tuple[str, ...] | None], str] = {}
         self._lines: dict[tuple[str, str, Labels], _Lines] = {}
 
-    def print(self, families: Iterable[Family]) -> str:
-        """The families as text, without the end mark of OpenMetrics."""
-        return "".join([self._family(family) for family in families])
+    def print(self, families: Iterable[Family]) -> bytes:
+        """The families as text in UTF-8, without the end mark of OpenMetrics."""
+        return b"".join([self._family(family) for family in families])
 
-    def _family(self, family: Family) -> str:
+    def _family(self, family: Family) -> bytes:
         name = family.metric.name
         printed = self._printed.get(name)
         if printed is not None and printed[0] == family:
             return printed[1]
         samples = "".join([self._block(family.metric, block) for block in family.blocks])
-        text = self._header(family.metric) + samples if samples else ""
+        text = f"{self._header(family.metric)}{samples}".encode() if samples else b""
         self._printed[name] = family, text
         return text
 
@@ -93,20 +90,17 @@ class Printer:
         if len(values) == 1:
             return "" if values[0] is None else f"{self._head_of(metric, block)}{number(values[0])}\n"
         assert block.queues is not None  # noqa: S101 -- only queues make more than one sample
-        key = (metric.name, block.suffix, block.labels)
-        lines = self._lines.get(key)
-        same = lines is not None and (lines.queues is block.queues or lines.queues == block.queues)
-        if lines is not None and same and lines.values == values:
-            return lines.text
         rows = None
         known: Sequence[int | float | None] = values
         if None in values:
             rows = [row for row, value in enumerate(values) if value is not None]
             known = [values[row] for row in rows]
+        key = (metric.name, block.suffix, block.labels)
+        lines = self._lines.get(key)
+        same = lines is not None and (lines.queues is block.queues or lines.queues == block.queues)
         if lines is None or not same or lines.rows != rows:
             lines = self._lines[key] = _Lines(block.queues, rows, self._template(metric, block, rows))
-        lines.values, lines.text = values, lines.template % tuple(numbers(known))  # type: ignore[arg-type]  # none is None
-        return lines.text
+        return lines.template % tuple(numbers(known))  # type: ignore[arg-type]  # none is None
 
     def _head_of(self, metric: Metric, block: Block) -> str:
         key = (metric.name, block.suffix, block.labels, block.queues)

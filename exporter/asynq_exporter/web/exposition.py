@@ -16,7 +16,7 @@ from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
 
 #: The end mark of OpenMetrics.
-END = "# EOF\n"
+END = b"# EOF\n"
 
 #: The best ratio of time and size on pages like these.
 GZIP_LEVEL = 1
@@ -69,8 +69,8 @@ class Pages:
         families = [*families, *(self._process.collect() if self._process else ())]
         if names:
             families = [family for family in families if _is_named(family, names)]
-        text = self._printers[format_].print(families)
-        return (text + END if format_ is Format.OPENMETRICS else text).encode()
+        page = self._printers[format_].print(families)
+        return page + END if format_ is Format.OPENMETRICS else page
 
 
 def _is_named(family: Family, names: frozenset[str]) -> bool:

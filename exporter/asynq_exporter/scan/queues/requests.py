@@ -70,17 +70,12 @@ class Slice:
     """The queues that are asked about in one batch."""
 
     rows: range
-    #: The first round of their commands.
-    first: bytes
-    #: Commands of the second round that are sent along with the first.
+    #: The first round of their commands, and what is sent along with it.
+    request: bytes
+    #: Commands of the second round that are sent along.
     foreseen: list[bytes] = field(default_factory=list)
-    #: Both.
-    request: bytes = b""
     #: The second round of the last scan.
     asked: list[bytes] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.request = self.first
 
     def learn(self, asked: list[bytes]) -> None:
         """Foresees what was asked in two scans in a row: a busy queue asks of another task each time."""
@@ -90,7 +85,8 @@ class Slice:
             foreseen = [request for request in asked if request in before]
         self.asked = asked
         if foreseen != self.foreseen:
-            self.foreseen, self.request = foreseen, b"".join([self.first, *foreseen])
+            first = self.request[: -sum(map(len, self.foreseen)) or None]
+            self.foreseen, self.request = foreseen, b"".join([first, *foreseen])
 
 
 class QueueRequests:
