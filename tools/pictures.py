@@ -4,6 +4,7 @@ import io
 import os
 import pty
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -40,6 +41,9 @@ SCENARIO = "backlog"
 INCIDENT = "CRITICAL"
 INCIDENT_SCRAPED = f'asynq_backpressure_state{{state="{INCIDENT}"}} 1'
 INCIDENT_SECONDS = 120.0
+
+#: The doctor's exit code for what is critical.
+CRITICAL_CODE = 20
 
 #: Pixels of a browser's window; of a page that is longer than it, the whole or the beginning is taken.
 STATUS_WINDOW = (1440, 600)
@@ -93,18 +97,29 @@ def take(browser: Browser, running_demo: Demo, folder: Path) -> None:
     shown = running_demo.output.partition("\nts=")[0].rstrip()
     save(terminal(browser, f"asynq-exporter demo --scenario {SCENARIO}", shown, "en"), "demo.png")
     for language, ending in LANGUAGES.items():
-        save(incident(browser, f"{BASE}/?lang={language}"), f"status{ending}.png")
+        save(status(browser, f"{BASE}/?lang={language}"), f"status{ending}.png")
         save(screen(browser, f"{BASE}/api/v1/?lang={language}", API_WINDOW), f"api{ending}.png")
         command = ["doctor", "--redis.url", running_demo.redis_url, "--lang", language]
-        report = printed(command, folder)
-        begins = "\n".join(report.splitlines()[:LINES])
+        begins = report(command, folder)
         save(
-            terminal(browser, f"asynq-exporter {' '.join(command)}", begins, language), f"doctor{ending}.png"
+            terminal(browser, shlex.join(["asynq-exporter", *command]), begins, language),
+            f"doctor{ending}.png",
         )
 
 
-def incident(browser: Browser, url: str) -> bytes:
-    """The whole status page, at a moment in which it shows the incident: it comes and goes."""
+def report(command: list[str], folder: Path) -> str:
+    """The beginning of the doctor's report, at a moment in which it finds the incident."""
+
+    def found() -> str | None:
+        code, text = printed(command, folder)
+        return text if code == CRITICAL_CODE else None
+
+    whole = wait_until(found, what="the doctor finds the incident", seconds=INCIDENT_SECONDS)
+    return "\n".join(whole.splitlines()[:LINES])
+
+
+def status(browser: Browser, url: str) -> bytes:
+    """The whole status page, at a moment in which it shows the incident."""
     page = opened(browser, STATUS_WINDOW)
 
     def shown() -> bytes | None:
@@ -144,13 +159,16 @@ def terminal(browser: Browser, command: str, output: str, language: str) -> byte
     return taken
 
 
-def printed(command: list[str], folder: Path) -> str:
-    """What a command prints on a terminal."""
+def printed(command: list[str], folder: Path) -> tuple[int, str]:
+    """The exit code of a command, and what it prints on a terminal."""
     ours, its = pty.openpty()
     environment = {"PATH": os.environ["PATH"], "TERM": "xterm-256color", "COLUMNS": str(COLUMNS)}
-    with subprocess.Popen([*PROGRAM, *command], stdout=its, stderr=its, cwd=folder, env=environment):
+    with subprocess.Popen(
+        [*PROGRAM, *command], stdout=its, stderr=its, cwd=folder, env=environment
+    ) as process:
         os.close(its)
-        return b"".join(chunks(ours)).decode().replace("\r\n", "\n")
+        text = b"".join(chunks(ours)).decode().replace("\r\n", "\n")
+    return process.returncode, text
 
 
 def chunks(descriptor: int) -> Iterator[bytes]:
