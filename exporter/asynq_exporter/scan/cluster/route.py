@@ -20,7 +20,7 @@ T = TypeVar("T")
 #: How often a command follows its key to another node; the nodes of a torn cluster may disagree for ever.
 MAX_REDIRECTS = 2
 
-#: Share of a pass's time that it waits for a node that hangs; the rest is for the others.
+#: Share of the time left of a pass that it waits for a node that hangs; the rest is for the others.
 PATIENCE = 0.5
 
 #: Share of the time left that one node may take to say which node has which slot.
@@ -45,7 +45,8 @@ class ClusterRoute:
         #: The map is to be asked for before the next pass.
         self._stale = True
         self._map_until = 0.0
-        self._until = float("inf")
+        #: When the time of the pass ends, and until when a node is waited for.
+        self._ends_at = self._until = float("inf")
         #: Commands sent and replies waited for in sequence since `begin`.
         self.commands = 0
         self.round_trips = 0
@@ -58,7 +59,8 @@ class ClusterRoute:
     def begin(self, *, timeout_seconds: float) -> None:
         """Starts counting anew, for a pass that may take some time."""
         self.commands = self.round_trips = 0
-        self._until = asyncio.get_running_loop().time() + timeout_seconds * PATIENCE
+        self._ends_at = asyncio.get_running_loop().time() + timeout_seconds
+        self._be_patient()
 
     def arrange(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
         """The queues in an order in which those of one node are neighbours, and where a node's begin."""
@@ -97,6 +99,7 @@ class ClusterRoute:
         Raises:
             redis.exceptions.ClusterDownError: the nodes serve no keys, for too many of them are gone.
         """
+        self._be_patient()
         questions = [Question(batch) for batch in batches]
         parts = [part for question in questions for part in self._parts(question)]
         while questions:
@@ -115,6 +118,10 @@ class ClusterRoute:
                 parts += [part for each in more for part in self._parts(each)]
                 follows += more
             questions = follows
+
+    def _be_patient(self) -> None:
+        now = asyncio.get_running_loop().time()
+        self._until = now + (self._ends_at - now) * PATIENCE
 
     def _parts(self, question: Question) -> Iterator[tuple[Address | None, Part]]:
         """Which node is asked what of a question; None where no node serves the key."""
