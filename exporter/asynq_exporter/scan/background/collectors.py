@@ -16,6 +16,12 @@ from asynq_exporter.scan.snapshot import Part, Queues, Samples, Snapshot
 
 logger = logging.getLogger(__name__)
 
+#: Pause after a round that failed; twice as long after each further one, and never longer than the interval.
+FIRST_RETRY_SECONDS = 5.0
+
+#: Waits so many seconds.
+Sleep = Callable[[float], Awaitable[None]]
+
 #: Samples one queue, of which the scan gave the numbers by name.
 Collect = Callable[[Ask, str, Mapping[str, Any]], Awaitable[Any]]
 
@@ -43,6 +49,14 @@ FIELDS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
 }
 
 
+def pause_seconds(interval_seconds: float, failures: int) -> float:
+    """Until the next round, after so many in a row in which something failed."""
+    if not failures:
+        return interval_seconds
+    # Beyond some doublings it is the interval anyway, and a float has an end.
+    return min(interval_seconds, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 30))
+
+
 class BackgroundCollectors:
     """The background collectors that are switched on.
 
@@ -58,10 +72,12 @@ class BackgroundCollectors:
         interval_seconds: float = 60.0,
         commands_per_second: float = 500.0,
         clock: Clock | None = None,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._names = names
         self._interval_seconds = interval_seconds
         self._clock = clock or SystemClock()
+        self._sleep = sleep
         # One connection for all: they take turns, and share the budget.
         self._reader = PacedReader(client, commands_per_second=commands_per_second)
         self._samples = Samples()
@@ -71,10 +87,12 @@ class BackgroundCollectors:
         return self._samples
 
     async def run(self, scan: Callable[[], Awaitable[Snapshot]]) -> None:
-        """Collects for ever, a round each interval, until cancelled."""
+        """Collects for ever, a round each interval and sooner after a failure, until cancelled."""
+        failures = 0
         while self._names:
             await self.collect(await scan())
-            await asyncio.sleep(self._interval_seconds)
+            failures = 0 if all(part.success for part in self._samples.parts.values()) else failures + 1
+            await self._sleep(pause_seconds(self._interval_seconds, failures))
 
     async def collect(self, snapshot: Snapshot) -> None:
         """One round of all collectors on the queues of a snapshot."""
