@@ -8,7 +8,8 @@ import pytest
 
 from asynq_exporter.core import catalog, keys, messages
 from asynq_exporter.scan.background import groups, types
-from asynq_exporter.scan.background.collectors import BackgroundCollectors, pause_seconds
+from asynq_exporter.scan.background.collectors import BackgroundCollectors
+from asynq_exporter.scan.background.pause import pause_seconds
 from asynq_exporter.scan.background.reader import PacedReader
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.scanner import Scanner

@@ -74,7 +74,8 @@ async def test_hostile_names_are_only_text(site: Site, redis_sync: "redis.Redis"
 
 #: What of the page lies outside of the window or can only be scrolled to, as text.
 HIDDEN = """[...document.querySelectorAll('body *')]
-    .filter(e => e.getBoundingClientRect().right > innerWidth || (e.scrollWidth > e.clientWidth + 1 && e.clientWidth))
+    .filter(e => e.getBoundingClientRect().right > innerWidth
+        || e.clientWidth && e.scrollWidth > e.clientWidth + 1)
     .map(e => `${e.tagName} ${e.innerText}`)"""
 
 

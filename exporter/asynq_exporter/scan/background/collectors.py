@@ -9,18 +9,13 @@ from typing import Any
 
 from asynq_exporter.core.clock import Clock, SystemClock
 from asynq_exporter.scan.background import groups, memory, task_timings, types
+from asynq_exporter.scan.background.pause import Sleep, pause_seconds
 from asynq_exporter.scan.background.reader import Ask, PacedReader
 from asynq_exporter.scan.pipe import UNREACHABLE, ReplyError
 from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.snapshot import Part, Queues, Samples, Snapshot
 
 logger = logging.getLogger(__name__)
-
-#: Pause after a round that failed; twice as long after each further one, and never longer than the interval.
-FIRST_RETRY_SECONDS = 5.0
-
-#: Waits so many seconds.
-Sleep = Callable[[float], Awaitable[None]]
 
 #: Samples one queue, of which the scan gave the numbers by name.
 Collect = Callable[[Ask, str, Mapping[str, Any]], Awaitable[Any]]
@@ -47,14 +42,6 @@ FIELDS: Mapping[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
     "task_timings": lambda found: {"task_timings": found},
     "types": lambda found: {"types": tuple(count for counts in found.values() for count in counts)},
 }
-
-
-def pause_seconds(interval_seconds: float, failures: int) -> float:
-    """Until the next round, after so many in a row in which something failed."""
-    if not failures:
-        return interval_seconds
-    # Beyond some doublings it is the interval anyway, and a float has an end.
-    return min(interval_seconds, FIRST_RETRY_SECONDS * 2.0 ** min(failures - 1, 30))
 
 
 class BackgroundCollectors:
