@@ -14,6 +14,7 @@ from asynq_exporter.scan.shared import Shared
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
+from asynq_exporter.web import memory
 from asynq_exporter.web.reports import Reporter
 
 logger = logging.getLogger(__name__)
@@ -77,7 +78,12 @@ class Watch:
         await self._source.aclose()
 
     async def _scan(self, timeout_seconds: float) -> Snapshot:
-        snapshot = await self._scanner.scan(timeout_seconds=timeout_seconds)
+        try:
+            snapshot = await self._scanner.scan(timeout_seconds=timeout_seconds)
+        except MemoryError:
+            # Half of a reply may stand in the connections.
+            await self._scanner.close()
+            snapshot = self._scanner.unanswered(error=memory.SENTENCE)
         self._reporter.report(snapshot)
         self._last = snapshot
         self._scanned.set()

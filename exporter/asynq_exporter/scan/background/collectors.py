@@ -90,7 +90,7 @@ class BackgroundCollectors:
             if snapshot.up:
                 try:
                     found, error = await self._collect(name, snapshot.queues)
-                except UNREACHABLE as exc:
+                except (*UNREACHABLE, MemoryError) as exc:
                     error = str(exc) or type(exc).__name__
                     await self._reader.close()
             self._keep(name, found, error, time.perf_counter() - started)
