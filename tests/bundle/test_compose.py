@@ -11,6 +11,7 @@ from tests.bundle.rules import ROOT
 
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
 SERVICES: dict[str, Any] = COMPOSE["services"]
+API: dict[str, Any] = yaml.safe_load((ROOT / "deploy/compose/api.yml").read_text("utf-8"))
 
 
 def test_all_parts_are_there() -> None:
@@ -71,3 +72,20 @@ def test_paths_inside_fit_together() -> None:
     inside = mount.split(":")[1]
     assert path.startswith(inside)
     assert (ROOT / "dashboards" / "generated" / path.removeprefix(inside).strip("/")).is_dir()
+
+
+def test_no_token_of_the_management_api_is_shipped() -> None:
+    """A token that everybody can read would be a key for everybody: as it comes, the API is off."""
+    assert "token" not in str(SERVICES["asynq-exporter"]).lower()
+    assert not (ROOT / "deploy/secrets/example/asynq_admin_token").exists()
+
+
+def test_management_api_needs_a_token_of_the_user() -> None:
+    """What turns it on fits the exporter, and without the file's name it says how to make one."""
+    assert {"asynq-exporter"} == API["services"].keys()
+    exporter = API["services"]["asynq-exporter"]
+    assert exporter["secrets"] == list(API["secrets"])
+    assert exporter["environment"]["ASYNQ_ADMIN_TOKEN_FILE"] == f"/run/secrets/{exporter['secrets'][0]}"
+    assert set() == exporter["environment"].keys() - {option.environment for option in OPTIONS.values()}
+    named = API["secrets"]["asynq_admin_token"]["file"]
+    assert re.fullmatch(r"\$\{ASYNQ_ADMIN_TOKEN_FILE:\?[^${}]*deploy/compose/api\.yml[^${}]*\}", named)

@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 from asynq_exporter import metrics
+from asynq_exporter.metrics import records
 from asynq_exporter.metrics.family import Metric
 from tests.bundle import dashboards
 from tests.bundle.dashboards import ROOT, Dashboard, in_english
@@ -33,6 +34,9 @@ NOT_SHOWN = {
     "asynq_exporter_scan_duration_seconds": "scrape_duration_seconds is what Prometheus waits for",
     "asynq_api_requests_total": "the management API is off unless it is configured",
     "asynq_api_writes_total": "likewise; the audit log tells more",
+    **dict.fromkeys(
+        (metric.name for metric in records.METRICS), "there are task records only where a database is named"
+    ),
     "asynq_exporter_collector_last_success_timestamp_seconds": "the collectors' success is drawn instead",
 }
 

@@ -36,6 +36,14 @@ def test_tasks_of_the_workload_do_not_fill_the_log(start_demo: StartDemo) -> Non
     assert "Task enqueued" not in demo.err.read_text()
 
 
+def test_tasks_of_the_workload_are_told_to_whoever_asks(start_demo: StartDemo) -> None:
+    """At debug level, a line each, and what the workers say."""
+    demo = start_demo("--log.level=debug")
+
+    for logger in ("logger=core.client", "logger=core.worker."):
+        demo.wait_said(logger, where=demo.err)
+
+
 @linux
 def test_signal_while_it_starts_ends_it_cleanly(start_demo: StartDemo) -> None:
     """Whoever changes his mind at once is no exception."""

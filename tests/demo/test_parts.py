@@ -1,12 +1,15 @@
 """What the parts of the demo decide, without a Redis."""
 
 import asyncio
+import contextlib
+import signal
 from collections.abc import Mapping
 from random import Random
 from typing import cast
 
 import pytest
 from redis.asyncio import Redis
+from redis.exceptions import RedisError
 
 from asynq_exporter.core import messages
 from asynq_exporter.core.breakers import Breakers
@@ -15,15 +18,18 @@ from asynq_exporter.core.client import Client, Task
 from asynq_exporter.core.clock import SystemClock
 from asynq_exporter.core.errors import CircuitOpenError
 from asynq_exporter.core.policies.breaker import BreakerState
-from asynq_exporter.core.worker import Attempt, ServerConfig
+from asynq_exporter.core.worker import Attempt, Server, ServerConfig
 from asynq_exporter.core.worker.attempt import ResultWriter
 from asynq_exporter.demo import handlers, jobs, services, workers
 from asynq_exporter.demo.handlers import JobFailedError
+from asynq_exporter.demo.process import Process
 from asynq_exporter.demo.program import demo_settings, run
+from asynq_exporter.demo.redis_server import EmbeddedRedis
 from asynq_exporter.demo.routine import every, side_by_side, to_the_end
 from asynq_exporter.demo.scenarios import GOOD_DAY, Conditions, Stage
 from asynq_exporter.demo.services import ServiceDownError
 from asynq_exporter.settings import Settings, StartupError, resolve
+from tests.conftest import need_tool
 
 
 def attempt_at(task_type: str, *, headers: Mapping[str, str] | None = None) -> Attempt:
@@ -237,3 +243,47 @@ async def test_to_the_end_is_not_interrupted() -> None:
     with pytest.raises(asyncio.CancelledError):
         await task
     assert ended.is_set()
+
+
+#: Far more than a process that is cut off takes.
+PATIENCE_SECONDS = 20
+
+
+class LateCaller:
+    """A program that begins to call a Redis just when its process is cut off from it."""
+
+    def __init__(self, redis: EmbeddedRedis, process: Process) -> None:
+        self._redis = redis
+        self._process = process
+
+    async def start(self) -> None:
+        """Nothing to do."""
+
+    async def shutdown(self) -> None:
+        """Waits for the answer to a call over a connection that was not there yet when all were cut."""
+        pool = self._process.redis.connection_pool
+        pool.connection_kwargs["path"] = str(self._redis.socket_path)
+        # The cut is already on its way.
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        with contextlib.suppress(RedisError):
+            await self._process.redis.ping()
+
+
+async def test_process_is_cut_off_from_a_hung_redis() -> None:
+    """Whatever it was just connecting: nobody waits for the answer."""
+    need_tool("redis-server")
+    redis = await EmbeddedRedis.open()
+    try:
+        process = Process(redis, "late")
+        await process.start(cast("Server", LateCaller(redis, process)))
+        (server,) = (made for made in [redis._process] if made)
+        server.send_signal(signal.SIGSTOP)
+
+        ending = asyncio.create_task(process.kill())
+        ended, _ = await asyncio.wait({ending}, timeout=PATIENCE_SECONDS)
+        server.send_signal(signal.SIGCONT)
+        await ending
+        assert {ending} == ended
+    finally:
+        await redis.close()

@@ -16,6 +16,7 @@ from asynq_exporter.scan.snapshot import (
     Breaker,
     Part,
     Queues,
+    Records,
     RedisInfo,
     Samples,
     SchedulerEntry,
@@ -338,3 +339,34 @@ def test_cut_queues_are_counted() -> None:
 def test_scrape_is_counted_by_result(given: Snapshot, result: str) -> None:
     """Full, partial or down."""
     assert result == exporter.result(given)
+
+
+@pytest.mark.parametrize(
+    ("up", "status", "queues", "active"),
+    [
+        (True, "active", ("scheduled", "low"), 0),
+        (True, "stopped", ("scheduled", "low"), 1),
+        (True, "active", ("low",), 1),
+        (False, "active", ("scheduled", "low"), 1),
+    ],
+)
+def test_fallback_is_active_while_no_worker_takes_the_jobs(
+    up: bool, status: str, queues: tuple[str, ...], active: int
+) -> None:
+    """As `poll` decides: Redis answers, and active workers serve all queues of its jobs."""
+    records = Records(
+        summary=None,
+        polling_queues=("scheduled", "low"),
+        part=Part(success=False, duration_seconds=0.5, error="away"),
+    )
+    given = snapshot(
+        up=up, servers=(server(status=status, queues=dict.fromkeys(queues, 1)),), records=records
+    )
+
+    found = {name: value for (name, _), value in samples(given).items() if name.startswith("asynq_records_")}
+
+    assert {
+        "asynq_records_up": 0,
+        "asynq_records_read_seconds": 0.5,
+        "asynq_records_fallback_active": active,
+    } == found

@@ -1,5 +1,6 @@
 """The background collectors."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
@@ -8,6 +9,7 @@ import pytest
 from asynq_exporter.core import catalog, keys, messages
 from asynq_exporter.scan.background import groups, types
 from asynq_exporter.scan.background.collectors import BackgroundCollectors
+from asynq_exporter.scan.background.pause import pause_seconds
 from asynq_exporter.scan.background.reader import PacedReader
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.scanner import Scanner
@@ -161,8 +163,6 @@ async def test_only_chosen_collectors_run(redis_client: "redis.asyncio.Redis") -
 
 async def test_reader_keeps_its_pace(redis_client: "redis.asyncio.Redis") -> None:
     """A budget of commands a second is kept on average."""
-    import asyncio
-
     reader = PacedReader(redis_client, commands_per_second=500)
     loop = asyncio.get_running_loop()
     started = loop.time()
@@ -208,3 +208,36 @@ async def test_task_timings_of_another_type_are_an_error(
     assert {} == snapshot.samples.task_timings
     assert "WRONGTYPE" in snapshot.parts["task_timings"].error
     assert snapshot.parts["types"].success
+
+
+@pytest.mark.parametrize(
+    ("failures", "seconds"), [(0, 60), (1, 5), (2, 10), (3, 20), (4, 40), (5, 60), (10_000, 60)]
+)
+def test_pause_grows_up_to_the_interval(failures: int, seconds: float) -> None:
+    """Soon after the first failure, then as seldom as ever."""
+    assert seconds == pause_seconds(60, failures)
+    assert min(seconds, 3) == pause_seconds(3, failures)
+
+
+async def test_failed_round_is_repeated_soon(redis_client: "redis.asyncio.Redis") -> None:
+    """A Redis that was away for a moment costs seconds of samples, not an interval."""
+    rounds = iter([False, False, True, False, True])
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    background = BackgroundCollectors(redis_client, ("groups",), interval_seconds=60, sleep=sleep)
+    scanner = Scanner(redis_client, catalog.documented())
+
+    async def scan() -> Snapshot:
+        if (is_up := next(rounds, None)) is None:
+            raise asyncio.CancelledError
+        return await scanner.scan(timeout_seconds=10) if is_up else scanner.unanswered(error="away")
+
+    with pytest.raises(asyncio.CancelledError):
+        await background.run(scan)
+    await background.close()
+    await scanner.close()
+
+    assert [5, 10, 60, 5, 60] == pauses

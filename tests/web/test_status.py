@@ -72,29 +72,48 @@ async def test_hostile_names_are_only_text(site: Site, redis_sync: "redis.Redis"
     assert "asynq-exporter" == answer.headers["Server"]
 
 
-async def test_page_in_a_browser(site: Site, redis_sync: "redis.Redis") -> None:
-    """Chromium shows the table without an error and within its window."""
+#: What of the page lies outside of the window or can only be scrolled to, as text.
+HIDDEN = """[...document.querySelectorAll('body *')]
+    .filter(e => e.getBoundingClientRect().right > innerWidth
+        || e.clientWidth && e.scrollWidth > e.clientWidth + 1)
+    .map(e => `${e.tagName} ${e.innerText}`)"""
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [1440, 1280, 768, 390])
+async def test_page_in_a_browser(site: Site, redis_sync: "redis.Redis", width: int, language: str) -> None:
+    """Chromium shows all of it without an error or a scroll to the side, on a desk and on a phone."""
     from playwright.async_api import async_playwright
 
-    redis_sync.lpush(keys.pending("critical"), *range(200))
+    redis_sync.lpush(keys.pending("critical"), *range(950))
+    redis_sync.sadd(keys.QUEUES, "a-long-name" * 15)
+    redis_sync.set(keys.processed("default"), 1_234_567_890)
+    redis_sync.set(keys.failed("default"), 123_456_789)
+    redis_sync.set(keys.paused("default"), 1)
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(
             executable_path=need_tool("chromium"), args=["--no-sandbox", "--disable-gpu"]
         )
-        view = await browser.new_page(viewport={"width": 1440, "height": 900})
+        view = await browser.new_page(viewport={"width": width, "height": 900})
         errors: list[str] = []
         view.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
         view.on("pageerror", lambda error: errors.append(str(error)))
-        await view.goto(site.base)
+        await view.goto(f"{site.base}/?lang={language}")
 
         rows = await view.locator("tbody tr").count()
-        level = await view.locator("tbody tr").first.locator("td").nth(1).inner_text()
-        width = await view.evaluate("document.documentElement.scrollWidth")
+        first = " ".join((await view.locator("tbody tr").first.inner_text()).split())
+        page = await view.inner_text("body")
+        cells = view.locator("tbody td")
+        shown = [await cell.is_visible() for cell in await cells.all()]
+        hidden = await view.evaluate(HIDDEN)
+        width_of_all = await view.evaluate("document.documentElement.scrollWidth")
         await browser.close()
 
-    assert (6, []) == (rows, errors)
-    assert level.startswith("critical")
-    assert width <= 1440
+    assert (7, []) == (rows, errors)
+    assert {"en": "critical Pending > 10 / 50", "zh": "严重 待消费 > 10 / 50"}[language] in first
+    assert "1,234,567,890" in page
+    assert [True] * 7 * 12 == shown
+    assert (width, []) == (width_of_all, hidden)
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """asynq-exporter demo."""
 
-import logging
 from collections.abc import Mapping
 from typing import Any
 
@@ -52,9 +51,6 @@ def demo(scenario: str, **values: Any) -> int:
 
     resolved, _ = configure(values, of=OF_THE_DEMO)
     logs.configure(level=resolved.settings.log_level, form=resolved.settings.log_format)
-    if resolved.settings.log_level == "info":
-        # A line for each task of the workload, dozens a second, would bury what the exporter says.
-        logging.getLogger("asynq_exporter.core").setLevel(logging.WARNING)
     return show.run(resolved.settings, scenario=scenario)
 
 

@@ -17,12 +17,12 @@ from asynq_exporter.settings import (
 #: The options of `serve`, of `config check`, which is given the file itself, of the demo, which brings its
 #: own Redis, of `worker`, which scans nothing, of what looks at the task records, and of `poll`.
 ALL = tuple(OPTIONS.values())
-OF_SERVE = tuple(each for each in ALL if each.group not in (WORKER, POLLING))
+OF_SERVE = tuple(each for each in ALL if each.group not in (WORKER, POLLING) or each.name == "polling_queues")
 TO_CHECK = tuple(each for each in ALL if each.group != FILES)
 OF_THE_DEMO = tuple(
     each
     for each in OF_SERVE
-    if each.group not in (REDIS, TLS, FILES, SCAN, RECORDS) and each.name != "web_config_file"
+    if each.group not in (REDIS, TLS, FILES, SCAN, RECORDS, POLLING) and each.name != "web_config_file"
 )
 OF_THE_WORKER = tuple(
     each

@@ -9,6 +9,9 @@ from asynq_exporter.demo.routine import to_the_end
 #: What a shutdown in order may take; a Redis that hangs would keep it for long.
 GRACE_SECONDS = 5.0
 
+#: How often connections are cut until the end.
+CUT_SECONDS = 0.05
+
 
 class Process:
     """A server or scheduler with a client of its own.
@@ -41,9 +44,10 @@ class Process:
         shutdown = asyncio.create_task(self._program.shutdown())
         if grace_seconds:
             await asyncio.wait({shutdown}, timeout=grace_seconds)
-        if not shutdown.done():
-            self._line.unlink()
-            await self.redis.connection_pool.disconnect()
-        await shutdown
         self._line.unlink(missing_ok=True)
+        # Again and again: one that was just being made is not cut, and a Redis that hangs never answers it.
+        while not shutdown.done():
+            await self.redis.connection_pool.disconnect()
+            await asyncio.wait({shutdown}, timeout=CUT_SECONDS)
+        await shutdown
         await self.redis.aclose()

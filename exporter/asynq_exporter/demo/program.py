@@ -42,8 +42,9 @@ TOGGLE_SIGNAL = signal.SIGUSR1
 #: Background samples as often, so that whoever watches sees them move.
 COLLECTOR_SECONDS = 5.0
 
-#: The log is the exporter's; what the company's workers say of each task would drown it.
-WORKERS_LOGGER = "asynq_exporter.core.worker"
+#: The log is the exporter's: dozens of lines a second about tasks, and all that workers say of failed ones,
+#: would drown it. Whoever wants them asks for debug.
+HUSHED = {"asynq_exporter.core": logging.WARNING, "asynq_exporter.core.worker": logging.ERROR}
 
 
 def run(settings: Settings, *, scenario: str) -> int:
@@ -80,8 +81,7 @@ async def _play(settings: Settings, scenario: str) -> int:
     for number in STOP_SIGNALS:
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(TOGGLE_SIGNAL, toggle.set)
-    if not logging.getLogger().isEnabledFor(logging.DEBUG):
-        logging.getLogger(WORKERS_LOGGER).setLevel(logging.ERROR)
+    _hush()
     redis = await EmbeddedRedis.open()
     try:
         settings = demo_settings(settings, redis.url)
@@ -97,6 +97,12 @@ async def _play(settings: Settings, scenario: str) -> int:
         await redis.close()
     banner.tell("Stopped; nothing is left of the demo.")
     return 0
+
+
+def _hush() -> None:
+    chosen = logging.getLogger().getEffectiveLevel()
+    for name, level in HUSHED.items() if chosen > logging.DEBUG else ():
+        logging.getLogger(name).setLevel(max(level, chosen))
 
 
 async def _workload(

@@ -6,6 +6,7 @@ from asynq_exporter.metrics import (
     api,
     exporter,
     queues,
+    records,
     redis_info,
     schedulers,
     system,
@@ -16,7 +17,7 @@ from asynq_exporter.metrics.family import Family, Metric
 from asynq_exporter.scan.snapshot import Snapshot
 
 #: The whole list: a new noun is a new file and a line here.
-NOUNS = (system, queues, workers, task_timings, schedulers, redis_info, exporter)
+NOUNS = (system, queues, workers, task_timings, schedulers, records, redis_info, exporter)
 
 COLLECTORS: tuple[Callable[[Snapshot], Iterable[Family]], ...] = tuple(noun.collect for noun in NOUNS)
 

@@ -8,12 +8,20 @@ number is not known; it is never turned into zero.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from itertools import compress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from asynq_exporter.core.catalog import BackpressureState, Catalog
 from asynq_exporter.core.timings import TaskTimings
 
+if TYPE_CHECKING:
+    # Its package needs SQLAlchemy, which nobody without records has to load.
+    from asynq_exporter.core.records import Summary
+
 Column = Sequence[int | float | None]
+
+
+#: Status of a server that takes tasks, in asynq's words.
+ACTIVE = "active"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,6 +177,17 @@ class Samples:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Records:
+    """The task records in their database, as they were last read."""
+
+    #: What they are; None while the database does not answer.
+    summary: "Summary | None"
+    #: Queues of the jobs that poll.
+    polling_queues: tuple[str, ...]
+    part: Part
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
     """What a scan cost Redis and the network."""
 
@@ -204,6 +223,8 @@ class Snapshot:
     redis: RedisInfo | None = None
     ping_seconds: float | None = None
     samples: Samples = Samples()
+    #: None where no database is configured, and before it was read for the first time.
+    records: Records | None = None
     #: Part of the scan -> how it went.
     parts: Mapping[str, Part] = field(default_factory=dict)
     #: Queue -> what was wrong with it in this scan.
@@ -230,6 +251,12 @@ class Snapshot:
             "workers": bool(self.servers),
             "backpressure": self.backpressure is not BackpressureState.CRITICAL,
         }
+
+    @property
+    def polling_queues_served(self) -> bool:
+        """Whether active workers take tasks from all queues of the jobs that poll: what `poll` goes by."""
+        served = {queue for server in self.servers if server.status == ACTIVE for queue in server.queues}
+        return self.up and self.records is not None and served.issuperset(self.records.polling_queues)
 
     @property
     def healthy(self) -> bool:

@@ -274,7 +274,7 @@ class Settings:
         options.duration(least=1, most=86_400),
         default="1m",
         group=COLLECTORS,
-        sentence="Time between two background samples.",
+        sentence="Time between two background samples; after a failure the next comes sooner.",
     )
     # One percent of what a small Redis answers in a second.
     collector_max_commands_per_second: int = option(

@@ -1,7 +1,8 @@
 """Where the task records are: the address of a database, never printed with its password."""
 
+from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from asynq_exporter.settings.redis_url import mask_whole
 
@@ -41,6 +42,12 @@ class DatabaseUrl:
     def reveal(self) -> str:
         """The address itself, for who connects."""
         return self._text
+
+    @property
+    def file(self) -> Path | None:
+        """The file of an embedded database; None for a server."""
+        parts = urlsplit(self._text)
+        return Path(unquote(parts.path.removeprefix("/"))) if parts.scheme == _SQLITE else None
 
     def __str__(self) -> str:
         """The address with user and password masked."""

@@ -14,7 +14,7 @@ from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.shared import end
 from asynq_exporter.settings import Settings
 from asynq_exporter.settings.targets import Target
-from asynq_exporter.web import appkeys, headers, metrics, probes, status
+from asynq_exporter.web import appkeys, headers, memory, metrics, probes, record_numbers, status
 from asynq_exporter.web import targets as further
 from asynq_exporter.web.api import off
 from asynq_exporter.web.api.paths import ROOT
@@ -46,8 +46,8 @@ def create_app(
         targets: further Redis, to be asked for by name.
         middlewares: what every request passes first, such as authentication.
     """
-    app = web.Application(middlewares=middlewares, client_max_size=MAX_BODY_BYTES)
-    watch = Watch(settings, catalog, source)
+    app = web.Application(middlewares=(*middlewares, memory.guard), client_max_size=MAX_BODY_BYTES)
+    watch = Watch(settings, catalog, source, records=record_numbers.collector(settings))
     counts = api_metrics.Counts() if settings.api_token_file is not None else None
     app[appkeys.SETTINGS] = settings
     app[appkeys.WHERE] = where

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from asynq_exporter.core.catalog import BackpressureState
 from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
+from asynq_exporter.web import memory
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +39,10 @@ class Reporter:
         if snapshot.up and self._up is not True:
             self._say(logging.INFO, "Redis answers", queues=len(snapshot.queues.names))
         elif not snapshot.up and self._error != snapshot.error:
-            self._say(
-                logging.ERROR,
-                "Redis does not answer; check that it runs and --redis.url points to it",
-                error=snapshot.error,
-            )
+            sentence = "Redis does not answer; check that it runs and --redis.url points to it"
+            if snapshot.error == memory.SENTENCE:
+                sentence = "Redis holds more than can be read"
+            self._say(logging.ERROR, sentence, error=snapshot.error)
         self._up, self._error = snapshot.up, snapshot.error
 
     def _report_queues(self, snapshot: Snapshot) -> None:

@@ -17,6 +17,7 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.settings import OPTIONS, Settings, StartupError
 from asynq_exporter.settings.options import Address
 from asynq_exporter.settings.targets import Target
+from asynq_exporter.web import memory
 from asynq_exporter.web.api.paths import PREFIX
 from asynq_exporter.web.app import create_app
 from asynq_exporter.web.connections import Limits, Runner
@@ -56,6 +57,7 @@ async def _serve_until_signal(settings: Settings, catalog: Catalog, targets: Seq
     )
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+    loop.set_exception_handler(memory.tell)
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop.set)
     runner = await start(app, settings, tls=guard.tls.context if guard and guard.tls else None)

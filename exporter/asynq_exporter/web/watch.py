@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
+from asynq_exporter.scan.background.records import RecordsCollector
 from asynq_exporter.scan.pipe import UNREACHABLE
 from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.scanner import Scanner
@@ -13,6 +15,7 @@ from asynq_exporter.scan.shared import Shared
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView
 from asynq_exporter.settings import Settings
+from asynq_exporter.web import memory
 from asynq_exporter.web.reports import Reporter
 
 logger = logging.getLogger(__name__)
@@ -21,8 +24,17 @@ logger = logging.getLogger(__name__)
 class Watch:
     """Scanner, background collectors and shared passes of one Redis; connects when first asked."""
 
-    def __init__(self, settings: Settings, catalog: Catalog, source: Source, *, target: str = "") -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        catalog: Catalog,
+        source: Source,
+        *,
+        target: str = "",
+        records: RecordsCollector | None = None,
+    ) -> None:
         self.settings = settings
+        self._records = records
         self._source = source
         names = tuple(name for name in NAMES if getattr(settings, f"collector_{name}"))
         self._background = BackgroundCollectors(
@@ -49,7 +61,10 @@ class Watch:
     async def collect(self) -> None:
         """Runs the background collectors for ever, on scans of their own."""
         seconds = self.settings.scan_timeout_seconds
-        await self._background.run(lambda: self.scans.get(timeout_seconds=seconds))
+        running = [self._background.run(lambda: self.scans.get(timeout_seconds=seconds))]
+        if self._records is not None:
+            running.append(self._records.run())
+        await asyncio.gather(*running)
 
     async def collect_when_scanned(self) -> None:
         """Runs them on the scans that others ask for: a Redis that nobody asks about is left alone."""
@@ -59,17 +74,31 @@ class Watch:
         """Ends what is under way and drops all connections."""
         for part in (self.views, self.scans, self._scanner, self._background, self._sampler):
             await part.close()
+        if self._records is not None:
+            await self._records.close()
         await self._source.aclose()
 
     async def _scan(self, timeout_seconds: float) -> Snapshot:
-        snapshot = await self._scanner.scan(timeout_seconds=timeout_seconds)
+        try:
+            snapshot = await self._scanner.scan(timeout_seconds=timeout_seconds)
+        except MemoryError:
+            # Half of a reply may stand in the connections.
+            await self._scanner.close()
+            snapshot = self._scanner.unanswered(error=memory.SENTENCE)
         self._reporter.report(snapshot)
         self._last = snapshot
         self._scanned.set()
-        return snapshot
+        return self._with_records(snapshot)
 
     def _late(self, timeout_seconds: float) -> Snapshot:
-        return self._scanner.unanswered(error=f"no answer within {timeout_seconds:g} s")
+        return self._with_records(self._scanner.unanswered(error=f"no answer within {timeout_seconds:g} s"))
+
+    def _with_records(self, snapshot: Snapshot) -> Snapshot:
+        """A snapshot with the task records, which stand elsewhere: they are there also while Redis is not."""
+        records = self._records.latest if self._records is not None else None
+        if records is None:
+            return snapshot
+        return replace(snapshot, records=records, parts={**snapshot.parts, "records": records.part})
 
     async def _view(self, timeout_seconds: float) -> UpstreamView:
         end = asyncio.get_running_loop().time() + timeout_seconds

@@ -97,7 +97,7 @@ async def test_newer_database_is_refused(database: Database) -> None:
     with pytest.raises(FailedPreconditionError, match="9999"):
         await database.upgrade()
     async with database.write() as connection:
-        await connection.execute(text("UPDATE alembic_version SET version_num = '0001'"))
+        await connection.execute(text("UPDATE alembic_version SET version_num = '0002'"))
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql", "no database", "no tables"])
@@ -151,7 +151,7 @@ async def test_server_is_upgraded_by_its_owner_alone(postgres: Postgres) -> None
     await new.upgrade()
     await new.prepare()
     postgres.execute("UPDATE alembic_version SET version_num = '0000'", database="by_its_owner")
-    with pytest.raises(FailedPreconditionError, match="version 0000, not 0001; run: "):
+    with pytest.raises(FailedPreconditionError, match="version 0000, not 0002; run: "):
         await new.prepare()
     await new.close()
 

@@ -41,6 +41,7 @@ from asynq_exporter.core.records.models import (
     PlatformClass,
     Settlement,
     Status,
+    Summary,
     TaskRecord,
 )
 from asynq_exporter.core.records.polling import Poll, Poller
@@ -83,6 +84,7 @@ __all__ = [
     "Settlement",
     "SqlRecords",
     "Status",
+    "Summary",
     "TaskRecord",
     "WebhookRefunds",
     "WebhookRefusedError",

@@ -1,5 +1,6 @@
 """The values of the task records; moments are Unix seconds."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Self
@@ -162,6 +163,25 @@ class Settlement:
     def key(self) -> str:
         """The same for every try to refund this task: what a receiver tells repetitions by."""
         return f"refund:{self.task_id}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Summary:
+    """The records as a whole, in numbers."""
+
+    #: Records of every status, also where there are none.
+    counts: Mapping[Status, int]
+    #: When the oldest record that is not finished was created; None where all are.
+    oldest_unfinished_at: float | None
+    #: Refunds that were made, and what they gave back.
+    refunds: int
+    refunded_credits: float
+    #: Settlements with credits that are still to be given back.
+    refunds_due: int
+    #: Settlements with something left to do, refund or jobs.
+    open_settlements: int
+    #: When the oldest of those was opened; None where there is none.
+    oldest_open_at: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -43,6 +43,8 @@ task_records = Table(
         "(status IN ('SUCCESS', 'FAILURE')) = (finished_at IS NOT NULL)", name="finished_has_its_moment"
     ),
     Index("ix_task_records_user", "user_id", "created_at"),
+    # To count by: no row has to be read for it.
+    Index("ix_task_records_status", "status"),
     # Of the records of years, the few that are worked on.
     Index(
         "ix_task_records_due",
@@ -82,6 +84,14 @@ settlements = Table(
         "opened_at",
         sqlite_where=text("closed_at IS NULL"),
         postgresql_where=text("closed_at IS NULL"),
+    ),
+    # To add up: likewise.
+    Index(
+        "ix_settlements_refunded",
+        "refunded_at",
+        "credits",
+        sqlite_where=text("refunded_at IS NOT NULL"),
+        postgresql_where=text("refunded_at IS NOT NULL"),
     ),
 )
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from asynq_exporter.core.clock import Clock, SystemClock
 from asynq_exporter.scan.background import groups, memory, task_timings, types
+from asynq_exporter.scan.background.pause import Sleep, pause_seconds
 from asynq_exporter.scan.background.reader import Ask, PacedReader
 from asynq_exporter.scan.pipe import UNREACHABLE, ReplyError
 from asynq_exporter.scan.route import Source
@@ -58,10 +59,12 @@ class BackgroundCollectors:
         interval_seconds: float = 60.0,
         commands_per_second: float = 500.0,
         clock: Clock | None = None,
+        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self._names = names
         self._interval_seconds = interval_seconds
         self._clock = clock or SystemClock()
+        self._sleep = sleep
         # One connection for all: they take turns, and share the budget.
         self._reader = PacedReader(client, commands_per_second=commands_per_second)
         self._samples = Samples()
@@ -71,10 +74,12 @@ class BackgroundCollectors:
         return self._samples
 
     async def run(self, scan: Callable[[], Awaitable[Snapshot]]) -> None:
-        """Collects for ever, a round each interval, until cancelled."""
+        """Collects for ever, a round each interval and sooner after a failure, until cancelled."""
+        failures = 0
         while self._names:
             await self.collect(await scan())
-            await asyncio.sleep(self._interval_seconds)
+            failures = 0 if all(part.success for part in self._samples.parts.values()) else failures + 1
+            await self._sleep(pause_seconds(self._interval_seconds, failures))
 
     async def collect(self, snapshot: Snapshot) -> None:
         """One round of all collectors on the queues of a snapshot."""
@@ -85,7 +90,7 @@ class BackgroundCollectors:
             if snapshot.up:
                 try:
                     found, error = await self._collect(name, snapshot.queues)
-                except UNREACHABLE as exc:
+                except (*UNREACHABLE, MemoryError) as exc:
                     error = str(exc) or type(exc).__name__
                     await self._reader.close()
             self._keep(name, found, error, time.perf_counter() - started)

@@ -5,15 +5,12 @@ A file is not made here, only brought up to date: without it there is nothing to
 
 import asyncio
 import logging
-from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urlsplit
 
 from redis.asyncio import Redis
 
 from asynq_exporter.core.errors import AsynqError, FailedPreconditionError
 from asynq_exporter.settings import Settings, SettingsError
-from asynq_exporter.settings.database_url import DatabaseUrl
 from asynq_exporter.web.api.errors import ApiError
 
 if TYPE_CHECKING:
@@ -72,7 +69,7 @@ class Records:
             await self._database.close()
 
     async def _open(self) -> "Cancellations":
-        path = _sqlite_file(self._url)
+        path = self._url.file
         if path is not None and not await asyncio.to_thread(path.exists):
             message = (
                 f"there are no task records to cancel in: {self._url} does not exist; name the database that"
@@ -93,8 +90,3 @@ class Records:
             raise ApiError(503, "records_not_usable", str(exc)) from exc
         store = SqlRecords(self._database, keeps_ledger=refunds is None)
         return Cancellations(store, Jobs(self._redis), refunds=refunds)
-
-
-def _sqlite_file(url: DatabaseUrl) -> Path | None:
-    parts = urlsplit(url.reveal())
-    return Path(unquote(parts.path.removeprefix("/"))) if parts.scheme == "sqlite" else None
