@@ -8,9 +8,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psutil
 import redis
 
 ROOT = Path(__file__).parents[1]
@@ -74,6 +75,24 @@ def our_exporter(redis_port: int, *flags: str) -> Iterator[str]:
     argv += [f"--web.listen-address=127.0.0.1:{port}", f"--redis.url=redis://127.0.0.1:{redis_port}/0"]
     with _serving([*argv, "--log.level=error", *flags], f"http://127.0.0.1:{port}/metrics") as url:
         yield url
+
+
+@contextmanager
+def redis_exporter(program: str) -> Iterator[str]:
+    """The program; the URL that scrapes the Redis that is named with each request."""
+    port = free_port()
+    argv = [program, "-web.listen-address", f"127.0.0.1:{port}", "-redis.addr", "", "-log-level", "error"]
+    with _serving(argv, f"http://127.0.0.1:{port}/health"):
+        yield f"http://127.0.0.1:{port}/scrape"
+
+
+@contextmanager
+def watched(serving: AbstractContextManager[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """An exporter as it starts: its URL, and its process to look at."""
+    before = {child.pid for child in psutil.Process().children()}
+    with serving as url:
+        (process,) = [child for child in psutil.Process().children() if child.pid not in before]
+        yield url, process
 
 
 def scrape_only(queues: int) -> list[str]:
