@@ -42,9 +42,10 @@ WATCHED = (
 TEXT = f"""
 redis_exporter is the exporter that most who run Redis have. It knows nothing of Asynq, but can be told which keys to watch
 (`check-single-keys`): here the {len(WATCHED)} keys of each queue that hold its six states and its two totals, so it serves the length of
-each and the value of those two. That is also the least that our scrape reads: ours reads a few keys more, and makes latencies, overdue
+each, the value of those two and, newer versions, the memory of each key. Ours reads these and a few more, and makes latencies, overdue
 tasks, expired leases, today's counts and utilization of them, which redis_exporter cannot. Both ask Redis for INFO. The names of the
 keys travel with each request to redis_exporter, as with Prometheus's `params`: those of a thousand queues fit no command line.
+PING is that of a neighbour while scrapes follow one another without a pause: of the faster exporter it meets more.
 
 Exporters of Celery are not compared: what they serve are counts of events that they keep themselves, with one LLEN for each queue
 and the time that Celery's workers take to answer; there is no reading of queues to be timed against ours.

@@ -81,8 +81,9 @@ def our_exporter(redis_port: int, *flags: str) -> Iterator[str]:
 def redis_exporter(program: str) -> Iterator[str]:
     """The program; the URL that scrapes the Redis that is named with each request."""
     port = free_port()
-    argv = [program, "-web.listen-address", f"127.0.0.1:{port}", "-redis.addr", "", "-log-level", "error"]
-    with _serving(argv, f"http://127.0.0.1:{port}/health"):
+    argv = [program, "-web.listen-address", f"127.0.0.1:{port}", "-redis.addr", ""]
+    # It greets at length.
+    with _serving(argv, f"http://127.0.0.1:{port}/health", quiet=True):
         yield f"http://127.0.0.1:{port}/scrape"
 
 
@@ -104,8 +105,9 @@ def scrape_only(queues: int) -> list[str]:
 
 
 @contextmanager
-def _serving(argv: list[str], url: str) -> Iterator[str]:
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+def _serving(argv: list[str], url: str, *, quiet: bool = False) -> Iterator[str]:
+    errors = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=errors)
     try:
         _wait(lambda: urllib.request.urlopen(url, timeout=60).status == 200)
         yield url

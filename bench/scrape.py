@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import redis
 
+from asynq_exporter.scan.queues import FIRST_ROUND_COMMANDS
 from bench import contestants, processes, traffic, workload
 from bench.cost import redis_cpu
 from bench.recording import Command, on_the_wire
@@ -26,7 +27,7 @@ SLOW_ROUNDS = 11
 TEXT = f"""
 - **limit**: a C program sends the commands of our scan, all rounds of them, recorded on the wire, as one prebuilt buffer and counts
   the replies. No client that sends plain commands can be faster.
-- **first round**: the same with the first round only, 13 commands a queue: what a scan costs that knows nothing of latencies,
+- **first round**: the same with the first round only, {FIRST_ROUND_COMMANDS} commands a queue: what a scan costs that knows nothing of latencies,
   leases and ages. Queues that hold something, as all do here, take a few commands more.
 - **scan**: our pass over Redis into a snapshot, in process, all rounds of it.
 - **Go-like**: a C program sends the commands of Go's exporter, recorded on the wire, each after the reply to the one before, as
