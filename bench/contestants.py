@@ -9,7 +9,8 @@ from urllib.parse import urlsplit
 import redis.asyncio
 
 from asynq_exporter.core import catalog
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 
 Once = Callable[[], float]
 

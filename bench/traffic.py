@@ -13,6 +13,8 @@ from asynq_exporter.scan.queues.requests import filled
 from bench import contestants, processes
 from bench.recording import Command, parse, recorder
 
+SETTLING_SCANS = 5
+
 
 class GoTraffic(NamedTuple):
     """What Go's exporter sends for one scrape."""
@@ -26,14 +28,14 @@ def first_round(names: Iterable[str]) -> list[Command]:
     """The commands that our scan sends for every queue, whatever is in it."""
     now_ns = SystemClock().now_ns()
     requests = QueueRequests(tuple(sorted(names)), utc_day(now_ns))
-    return parse(b"".join(filled(request, now_ns // 10**9) for _, request in requests.slices))
+    return parse(b"".join(filled(each.request, now_ns // 10**9) for each in requests.slices))
 
 
 def of_scan(port: int, loop: asyncio.AbstractEventLoop, queues: int) -> list[Command]:
-    """The commands of all rounds of one scan, of one that knows the queues from those before."""
+    """The commands of all rounds of one scan, of one that has settled: it asks ahead what those before asked."""
     with recorder(port) as recording:
         once = contestants.scan(recording.port, loop, queues)
-        for _ in range(2):
+        for _ in range(SETTLING_SCANS):
             recording.forget()
             once()
         return recording.commands()

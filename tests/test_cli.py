@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import trustme
 
@@ -346,6 +347,27 @@ def test_signal_ends_in_order(redis_server: RedisServer, number: signal.Signals)
     assert 0 == process.returncode
     assert not _serves(port)
     assert {"Serving", "Stopping"} <= set(events)
+
+
+@pytest.mark.parametrize(("start", "option", "expected"), [((), "7", 7), (("nice", "-n", "9"), "7", 9)])
+def test_others_on_the_machine_go_first(
+    redis_server: RedisServer, start: tuple[str, ...], option: str, expected: int
+) -> None:
+    """The process steps back as far as it is told, and never forward."""
+    port = free_port()
+    with subprocess.Popen(
+        [
+            *(*start, *COMMAND, "serve", f"--web.listen-address=127.0.0.1:{port}"),
+            *(f"--redis.url={redis_server.url}", f"--scan.nice={option}"),
+        ],
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    ) as process:
+        wait_until(lambda: _serves(port), what="it serves")
+        nice = psutil.Process(process.pid).nice()
+        process.terminate()
+
+    assert max(expected, os.getpriority(os.PRIO_PROCESS, 0)) == nice
 
 
 def _serves(port: int) -> bool:
