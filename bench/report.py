@@ -1,10 +1,10 @@
 """A section of bench/README.md: how it is measured, and the text that its last run left in results/."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench import goals
+from bench import goals, picture
 from bench.tables import table
 
 __all__ = ["Section", "SkippedError", "page", "table", "write_readme"]
@@ -12,6 +12,7 @@ __all__ = ["Section", "SkippedError", "page", "table", "write_readme"]
 FOLDER = Path(__file__).parent
 README = FOLDER / "README.md"
 RESULTS = FOLDER / "results"
+PICTURE = RESULTS / "scrape.svg"
 
 INTRODUCTION = """\
 # Benchmarks
@@ -48,12 +49,19 @@ class Section:
 
 
 def write_readme(sections: list[Section]) -> None:
-    """Puts the page together."""
-    README.write_text(page(sections), encoding="utf-8")
+    """Puts the page and its picture together."""
+    results = read_results(sections)
+    README.write_text(page(results), encoding="utf-8")
+    PICTURE.write_text(picture.draw(results["scrape"]), encoding="utf-8")
 
 
-def page(sections: list[Section]) -> str:
-    """What was ever measured, in the order of the sections, and which goals it reaches."""
+def read_results(sections: list[Section]) -> dict[str, str]:
+    """What was ever measured: the text of each section by its name, in their order."""
     files = [RESULTS / f"{section.name}.md" for section in sections]
-    results = {file.stem: file.read_text(encoding="utf-8") for file in files if file.exists()}
-    return "\n".join([INTRODUCTION, *results.values(), goals.text(results)])
+    return {file.stem: file.read_text(encoding="utf-8") for file in files if file.exists()}
+
+
+def page(results: Mapping[str, str]) -> str:
+    """The texts of the sections, and which goals they reach."""
+    image = f"![{picture.TITLE}]({PICTURE.relative_to(FOLDER)})\n"
+    return "\n".join([INTRODUCTION, image, *results.values(), goals.text(results)])

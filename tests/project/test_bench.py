@@ -2,7 +2,7 @@
 
 import pytest
 import redis
-from bench import cost, goals, replay, report, traffic
+from bench import cost, goals, picture, replay, report, traffic
 from bench.__main__ import SECTIONS
 from bench.goals import GOALS, Goal, verdict
 from bench.recording import on_the_wire, recorder
@@ -65,7 +65,10 @@ def test_table_is_read_as_written() -> None:
 
 def test_page_is_current() -> None:
     """`make bench ARGS=--page` writes exactly what is committed."""
-    assert report.page(SECTIONS) == report.README.read_text("utf-8")
+    results = report.read_results(SECTIONS)
+
+    assert report.page(results) == report.README.read_text("utf-8")
+    assert picture.draw(results["scrape"]) == report.PICTURE.read_text("utf-8")
 
 
 @pytest.mark.parametrize("each", GOALS, ids=lambda each: each.what)
