@@ -3,7 +3,21 @@
 import argparse
 import sys
 
-from bench import crowd, footprint, growth, neighbour, printing, processes, report, scrape, soak, throughput
+from bench import (
+    crowd,
+    endurance,
+    footprint,
+    growth,
+    neighbour,
+    peer,
+    printing,
+    processes,
+    replay,
+    report,
+    scrape,
+    soak,
+    throughput,
+)
 
 SECTIONS = [
     scrape.SECTION,
@@ -11,7 +25,9 @@ SECTIONS = [
     growth.SECTION,
     neighbour.SECTION,
     crowd.SECTION,
+    peer.SECTION,
     footprint.SECTION,
+    endurance.SECTION,
     throughput.SECTION,
     soak.SECTION,
 ]
@@ -25,16 +41,26 @@ def main() -> None:
         "sections", nargs="*", metavar="SECTION", help=f"of {', '.join(known)}; by default all but the soak"
     )
     parser.add_argument("--list", action="store_true", help="name the sections and end")
+    parser.add_argument(
+        "--page", action="store_true", help="put the page together from the last runs and end"
+    )
     options = parser.parse_args()
     if options.list:
         print("\n".join(f"{section.name:10} {section.title}" for section in SECTIONS))
         return
+    if options.page:
+        report.write_readme(SECTIONS)
+        return
     if wrong := sorted(set(options.sections) - known.keys()):
         parser.error(f"no section {', '.join(wrong)}; choose of {', '.join(known)}")
     processes.build_go()
+    replay.build()
     for name in options.sections or [name for name in known if name != soak.SECTION.name]:
         print(f"{name} ...", file=sys.stderr)
-        print(known[name].write())
+        try:
+            print(known[name].write())
+        except report.SkippedError as exc:
+            print(f"  skipped: {exc}", file=sys.stderr)
         report.write_readme(SECTIONS)
 
 

@@ -2,7 +2,6 @@
 
 import statistics
 import threading
-import time
 from contextlib import ExitStack
 
 from bench import contestants, processes, workload
@@ -23,9 +22,8 @@ def run() -> str:
     alone: dict[str, float] = {}
     with processes.redis_server() as port, ExitStack() as stack:
         workload.fill(port, QUEUES, 20)
-        off = [f"--no-collector.{name}" for name in ("memory", "groups", "types")]
         urls = {
-            "ours": stack.enter_context(processes.our_exporter(port, f"--queues.max={QUEUES + 10}", *off)),
+            "ours": stack.enter_context(processes.our_exporter(port, *processes.scrape_only(QUEUES))),
             "Go": stack.enter_context(processes.go_exporter(port)),
         }
         for count in SCRAPERS:
@@ -50,10 +48,7 @@ def _crowd(url: str, count: int) -> list[float]:
         once = contestants.scrape(url)
         once()
         together.wait()
-        for _ in range(SCRAPES):
-            started = time.perf_counter()
-            once()
-            times.append(time.perf_counter() - started)
+        times.extend(once() for _ in range(SCRAPES))
 
     threads = [threading.Thread(target=scrape) for _ in range(count)]
     for thread in threads:

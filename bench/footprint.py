@@ -3,8 +3,6 @@
 import time
 from contextlib import AbstractContextManager
 
-import psutil
-
 from bench import contestants, processes, workload
 from bench.report import Section, table
 
@@ -25,22 +23,20 @@ def run() -> str:
             ours = _measure(processes.our_exporter(port, f"--queues.max={queues + 10}"))
             go = _measure(processes.go_exporter(port))
             cells = [
-                f"{value}" for seconds, mib in (ours, go) for value in (f"{seconds:.2f} s", f"{mib:.0f} MiB")
+                f"{value}" for seconds, mb in (ours, go) for value in (f"{seconds:.2f} s", f"{mb:.0f} MB")
             ]
             rows.append([f"{queues:,}", *cells])
     return table(["queues", "our start", "our memory", "Go start", "Go memory"], rows)
 
 
 def _measure(serving: AbstractContextManager[str]) -> tuple[float, float]:
-    before = {child.pid for child in psutil.Process().children()}
     started = time.perf_counter()
-    with serving as url:
+    with processes.watched(serving) as (url, process):
         seconds = time.perf_counter() - started
         once = contestants.scrape(url)
         for _ in range(SCRAPES):
             once()
-        (process,) = [child for child in psutil.Process().children() if child.pid not in before]
-        return seconds, process.memory_info().rss / 2**20
+        return seconds, process.memory_info().rss / 1e6
 
 
 SECTION = Section(name="footprint", title="Start and memory", text=TEXT, run=run)

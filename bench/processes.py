@@ -8,9 +8,10 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
+import psutil
 import redis
 
 ROOT = Path(__file__).parents[1]
@@ -50,7 +51,11 @@ def build_go() -> None:
     """Builds the program that holds upstream's collector; the Go exporter is x/metrics behind net/http."""
     if shutil.which("go") is None:
         sys.exit("go is needed to measure the Go exporter; on Debian: apt-get install golang-go")
-    subprocess.run(["go", "build", "-o", str(GO_BINARY), "."], cwd=GO_SOURCE, check=True)
+    done = subprocess.run(
+        ["go", "build", "-buildvcs=false", "-o", str(GO_BINARY), "."], cwd=GO_SOURCE, check=False
+    )
+    if done.returncode:
+        sys.exit("the Go exporter was not built: why stands above; its modules come from Go's module proxy")
 
 
 @contextmanager
@@ -73,8 +78,36 @@ def our_exporter(redis_port: int, *flags: str) -> Iterator[str]:
 
 
 @contextmanager
-def _serving(argv: list[str], url: str) -> Iterator[str]:
-    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL)
+def redis_exporter(program: str) -> Iterator[str]:
+    """The program; the URL that scrapes the Redis that is named with each request."""
+    port = free_port()
+    argv = [program, "-web.listen-address", f"127.0.0.1:{port}", "-redis.addr", ""]
+    # It greets at length.
+    with _serving(argv, f"http://127.0.0.1:{port}/health", quiet=True):
+        yield f"http://127.0.0.1:{port}/scrape"
+
+
+@contextmanager
+def watched(serving: AbstractContextManager[str]) -> Iterator[tuple[str, psutil.Process]]:
+    """An exporter as it starts: its URL, and its process to look at."""
+    before = {child.pid for child in psutil.Process().children()}
+    with serving as url:
+        (process,) = [child for child in psutil.Process().children() if child.pid not in before]
+        yield url, process
+
+
+def scrape_only(queues: int) -> list[str]:
+    """Flags for ours: that many queues, and nothing beside the scrape."""
+    return [
+        f"--queues.max={queues + 10}",
+        *(f"--no-collector.{name}" for name in ("memory", "groups", "types")),
+    ]
+
+
+@contextmanager
+def _serving(argv: list[str], url: str, *, quiet: bool = False) -> Iterator[str]:
+    errors = subprocess.DEVNULL if quiet else None
+    process = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=errors)
     try:
         _wait(lambda: urllib.request.urlopen(url, timeout=60).status == 200)
         yield url

@@ -1,17 +1,21 @@
-"""Scan and scrape against the Go exporter and a raw socket."""
+"""Scan and scrape against the limit, against Go's calls and against the Go exporter."""
 
 import asyncio
 import platform
-import statistics
 import sys
-import time
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 
 import redis
 
-from bench import contestants, processes, workload
+from asynq_exporter.scan.queues import FIRST_ROUND_COMMANDS
+from bench import contestants, processes, traffic, workload
+from bench.cost import redis_cpu
+from bench.recording import Command, on_the_wire
+from bench.replay import Way, replay
 from bench.report import Section, table
+from bench.rounds import Times, in_turn
 
 QUEUES = (6, 100, 1000, 5000)
 TASKS = 20
@@ -21,106 +25,115 @@ ROUNDS = 31
 SLOW_ROUNDS = 11
 
 TEXT = f"""
-- **raw socket**: the first round of the scan as one prebuilt buffer, replies counted in bytes and not parsed: the limit.
+- **limit**: a C program sends the commands of our scan, all rounds of them, recorded on the wire, as one prebuilt buffer and counts
+  the replies. No client that sends plain commands can be faster.
+- **first round**: the same with the first round only, {FIRST_ROUND_COMMANDS} commands a queue: what a scan costs that knows nothing of latencies,
+  leases and ages. Queues that hold something, as all do here, take a few commands more.
 - **scan**: our pass over Redis into a snapshot, in process, all rounds of it.
+- **Go-like**: a C program sends the commands of Go's exporter, recorded on the wire, each after the reply to the one before, as
+  Go's exporter does: its least possible time, without Go, rendering or HTTP. **Stats only** leaves out its memory sampling, which it
+  cannot switch off and which our scrape does not contain: the comparison of like with like.
 - **our scrape**, **Go scrape**: `GET /metrics` over HTTP with gzip, as Prometheus does it.
-- **Redis CPU**: microseconds that Redis spends on the commands of one scrape (`INFO commandstats`).
+- **Redis CPU**: what Redis spends on the commands of one scrape (`INFO commandstats`).
 
-Each queue holds {TASKS} tasks in each of six states. Our background collectors are off: they do not belong to a scrape. Go's
-exporter cannot switch its memory sampling off. Times are medians; ratios are medians of those taken round by round.
+Each queue holds {TASKS} tasks in each of six states. Our background collectors are off: they do not belong to a scrape. Times are
+medians; ratios are medians of those taken round by round.
 """
+
+#: Contestant -> its name in the tables.
+NAMES = {
+    "first": "first round",
+    "limit": "limit",
+    "scan": "scan",
+    "ours": "our scrape",
+    "stats": "Go-like, stats only",
+    "like": "Go-like",
+    "go": "Go scrape",
+}
+
+RATIOS = [
+    ("scan", "first"),
+    ("scan", "limit"),
+    ("ours", "limit"),
+    ("stats", "ours"),
+    ("like", "ours"),
+    ("go", "ours"),
+]
+
+COSTS = ["ours", "stats", "like", "go"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Result:
-    """The medians for a number of queues; times in seconds."""
+    """What was found with a number of queues."""
 
     queues: int
-    raw: float
-    scan: float
-    ours: float
-    go: float
-    scan_to_raw: float
-    ours_to_raw: float
-    go_to_ours: float
-    redis_ours: float
-    redis_go: float
+    times: Times
+    #: Seconds of Redis.
+    costs: Mapping[str, float]
 
 
 def run() -> str:
-    """The table over numbers of queues."""
+    """The tables over numbers of queues."""
     with processes.redis_server() as port:
         results = []
         for queues in QUEUES:
             print(f"  {queues} queues ...", file=sys.stderr)
             results.append(measure(port, queues))
         version = redis.Redis(port=port).info("server")["redis_version"]
-    head = ["queues", "raw socket", "scan", "our scrape", "Go scrape", "scan / raw", "our scrape / raw"]
-    rows = [_row(result) for result in results]
-    where = f"Redis {version} on loopback, Python {platform.python_version()}, {platform.machine()}.\n\n"
-    return where + table([*head, "Go / ours", "Redis CPU, Go / ours"], rows)
+    where = f"Redis {version} on loopback, Python {platform.python_version()}, {platform.machine()}."
+    return "\n\n".join([where, _times(results), _ratios(results), _costs(results)])
 
 
-def _row(r: Result) -> list[str]:
-    times = [f"{1000 * seconds:.2f} ms" for seconds in (r.raw, r.scan, r.ours, r.go)]
-    ratios = [f"{ratio:.2f}" for ratio in (r.scan_to_raw, r.ours_to_raw)]
-    return [f"{r.queues:,}", *times, *ratios, f"**{r.go_to_ours:.1f}**", f"{r.redis_go / r.redis_ours:.1f}"]
+def _times(results: list[Result]) -> str:
+    rows = [[f"{r.queues:,}", *(f"{1000 * r.times.median(name):.2f} ms" for name in NAMES)] for r in results]
+    return table(["queues", *NAMES.values()], rows)
+
+
+def _ratios(results: list[Result]) -> str:
+    rows = [[f"{r.queues:,}", *(f"{r.times.ratio(*pair):.2f}" for pair in RATIOS)] for r in results]
+    return table(["queues", *(f"{NAMES[above]} / {NAMES[below]}" for above, below in RATIOS)], rows)
+
+
+def _costs(results: list[Result]) -> str:
+    others = COSTS[1:]
+    rows = [
+        [
+            f"{r.queues:,}",
+            *(f"{1000 * r.costs[name]:.2f} ms" for name in COSTS),
+            *(f"{r.costs[name] / r.costs['ours']:.1f}" for name in others),
+        ]
+        for r in results
+    ]
+    heads = [NAMES[name] for name in COSTS] + [f"{NAMES[name]} / ours" for name in others]
+    return table(["Redis CPU, queues", *heads], rows)
 
 
 def measure(port: int, queues: int) -> Result:
     """Times every contestant in turn."""
     names = workload.fill(port, queues, TASKS)
-    off = [f"--no-collector.{name}" for name in ("memory", "groups", "types")]
     loop = asyncio.new_event_loop()
+    scan = traffic.of_scan(port, loop, queues)
+    go = traffic.of_go(port)
     with ExitStack() as stack:
+
+        def replayed(commands: list[Command], way: Way) -> contestants.Once:
+            return stack.enter_context(replay(port, on_the_wire(commands), way))
+
         go_url = stack.enter_context(processes.go_exporter(port))
-        our_url = stack.enter_context(processes.our_exporter(port, f"--queues.max={queues + 10}", *off))
+        our_url = stack.enter_context(processes.our_exporter(port, *processes.scrape_only(queues)))
         once = {
-            "raw": contestants.raw(port, names),
+            "first": replayed(traffic.first_round(names), "together"),
+            "limit": replayed(scan, "together"),
             "scan": contestants.scan(port, loop, queues),
             "ours": contestants.scrape(our_url),
+            "stats": replayed(go.stats_only, "one-by-one"),
+            "like": replayed(go.all, "one-by-one"),
             "go": contestants.scrape(go_url),
         }
-        times = run_rounds(once, ROUNDS if queues < 1000 else SLOW_ROUNDS)
-        costs = {name: redis_cost(port, once[name]) for name in ("ours", "go")}
-
-    def ratio(above: str, below: str) -> float:
-        return statistics.median(a / b for a, b in zip(times[above], times[below], strict=True))
-
-    return Result(
-        queues=queues,
-        **{name: statistics.median(values) for name, values in times.items()},
-        scan_to_raw=ratio("scan", "raw"),
-        ours_to_raw=ratio("ours", "raw"),
-        go_to_ours=ratio("go", "ours"),
-        redis_ours=costs["ours"],
-        redis_go=costs["go"],
-    )
-
-
-def run_rounds(once: dict[str, contestants.Once], rounds: int) -> dict[str, list[float]]:
-    """Seconds of each contestant by round, after a warm-up round."""
-    times: dict[str, list[float]] = {name: [] for name in once}
-    for turn in range(rounds + 1):
-        for name, run in once.items():
-            started = time.perf_counter()
-            run()
-            if turn:
-                times[name].append(time.perf_counter() - started)
-    return times
-
-
-def redis_cost(port: int, once: contestants.Once) -> float:
-    """Seconds that Redis spends on the commands of one run."""
-    client = redis.Redis(port=port)
-    client.config_resetstat()
-    once()
-    stats = client.info("commandstats")
-    # What a script calls is counted once more under its own name.
-    scripts = [entry for name, entry in stats.items() if name.startswith("cmdstat_eval")]
-    own = ("cmdstat_smembers", "cmdstat_sismember")
-    entries = scripts + [stats[name] for name in own if name in stats] if scripts else list(stats.values())
-    return float(sum(entry["usec"] for entry in entries)) / 1e6
+        times = in_turn(once, ROUNDS if queues < 1000 else SLOW_ROUNDS)
+        costs = {name: redis_cpu(port, once[name]) for name in COSTS}
+    return Result(queues=queues, times=times, costs=costs)
 
 
 SECTION = Section(name="scrape", title="Scrape", text=TEXT, run=run)

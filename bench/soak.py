@@ -121,7 +121,7 @@ class Result:
                 f"{max(self.descriptors[:60])} and {max(self.descriptors[-60:])}",
             ],
             ["series at the beginning and at the end", f"{self.series[0]} and {self.series[1]}"],
-            ["verdict", "; ".join(self.broken) or "every promise kept"],
+            ["promises broken", "; ".join([str(len(self.broken)), *self.broken])],
         ]
         return table(["what", "found"], rows)
 

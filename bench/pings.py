@@ -1,0 +1,35 @@
+"""What another client of the same Redis feels while something is scraped."""
+
+import multiprocessing
+import statistics
+import time
+
+import redis
+
+from bench import contestants
+
+
+def p99(port: int, url: str | None, *, seconds: float) -> float:
+    """The 99th percentile of PING after PING, in seconds, while scrapes follow one another; without a URL nothing does."""
+    # A process of its own, so that the two do not wait for each other's turn in Python.
+    other = multiprocessing.Process(target=_keep_scraping, args=(url,), daemon=True) if url else None
+    client = redis.Redis(port=port)
+    client.ping()
+    if other:
+        other.start()
+    times: list[float] = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        started = time.perf_counter()
+        client.ping()
+        times.append(time.perf_counter() - started)
+    if other:
+        other.kill()
+        other.join()
+    return statistics.quantiles(times, n=100)[98]
+
+
+def _keep_scraping(url: str) -> None:
+    once = contestants.scrape(url)
+    while True:
+        once()
