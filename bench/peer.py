@@ -11,8 +11,9 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from asynq_exporter.core import keys
-from bench import contestants, pings, processes, workload
+from bench import contestants, processes, workload
 from bench.cost import redis_cpu
+from bench.pings import p99, pings
 from bench.report import Section, SkippedError, table
 from bench.rounds import in_turn
 
@@ -91,8 +92,8 @@ def _measure(port: int, queues: int, program: str) -> list[list[str]]:
         once = {name: contestants.scrape(url) for name, url in urls.items()}
         times = in_turn(once, ROUNDS)
         costs = {name: redis_cpu(port, once[name]) for name in urls}
-        alone = pings.p99(port, None, seconds=PING_SECONDS)
-        felt = {name: pings.p99(port, url, seconds=PING_SECONDS) for name, url in urls.items()}
+        alone = p99(pings(port, None, seconds=PING_SECONDS))
+        felt = {name: p99(pings(port, url, seconds=PING_SECONDS)) for name, url in urls.items()}
         rows = [
             [
                 f"{queues:,}",

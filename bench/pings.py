@@ -9,8 +9,8 @@ import redis
 from bench import contestants
 
 
-def p99(port: int, url: str | None, *, seconds: float) -> float:
-    """The 99th percentile of PING after PING, in seconds, while scrapes follow one another; without a URL nothing does."""
+def pings(port: int, url: str | None, *, seconds: float) -> list[float]:
+    """Seconds of PING after PING while scrapes follow one another; without a URL nothing does."""
     # A process of its own, so that the two do not wait for each other's turn in Python.
     other = multiprocessing.Process(target=_keep_scraping, args=(url,), daemon=True) if url else None
     client = redis.Redis(port=port)
@@ -26,6 +26,11 @@ def p99(port: int, url: str | None, *, seconds: float) -> float:
     if other:
         other.kill()
         other.join()
+    return times
+
+
+def p99(times: list[float]) -> float:
+    """Their 99th percentile."""
     return statistics.quantiles(times, n=100)[98]
 
 
