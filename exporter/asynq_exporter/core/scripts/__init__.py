@@ -6,7 +6,7 @@ The head of each file names its KEYS, ARGV and what it returns. A line `-- Uses:
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,7 +16,7 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
-from asynq_exporter.core.scripts.line import Line, Words
+from asynq_exporter.core.scripts.round_trips import RoundTrips, Words
 
 Argument = str | bytes | int | float
 
@@ -75,22 +75,21 @@ class ScriptRunner:
 
         `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction.
         """
-        async with Line(self._redis) as line:
-            return await run_on(line, calls, before=before)
+        async with RoundTrips(self._redis) as trips:
+            return await run_on(trips, calls, before=before)
 
 
-async def run_on(line: Line, calls: Sequence[Call], *, before: Iterable[Words] = ()) -> list[Any]:
-    """The replies of calls as of `ScriptRunner.run_many`, on a connection that is there."""
-    ahead = list(before)
-    replies = await line.exchange([*ahead, *map(_by_sha, calls)])
-    for reply in replies[: len(ahead)]:
+async def run_on(trips: RoundTrips, calls: Sequence[Call], *, before: Sequence[Words]) -> list[Any]:
+    """As `ScriptRunner.run_many`, on a connection at hand."""
+    replies = await trips.exchange([*before, *map(_by_sha, calls)])
+    for reply in replies[: len(before)]:
         if isinstance(reply, Exception):
             raise reply
-    replies = replies[len(ahead) :]
-    # To a server that is new, or has forgotten its scripts (restart, failover, SCRIPT FLUSH).
+    replies = replies[len(before) :]
+    # The server is new, or has forgotten its scripts since (restart, failover, SCRIPT FLUSH).
     unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if unknown:
-        again = await line.exchange([_by_text(calls[i]) for i in unknown])
+        again = await trips.exchange([_by_text(calls[i]) for i in unknown])
         for i, reply in zip(unknown, again, strict=True):
             replies[i] = reply
     return replies

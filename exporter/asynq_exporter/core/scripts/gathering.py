@@ -16,7 +16,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from asynq_exporter.core.scripts import Argument, Call, ScriptRunner, run_on
-from asynq_exporter.core.scripts.line import Line
+from asynq_exporter.core.scripts.round_trips import RoundTrips
 
 #: Calls in one round trip; more would let the first of them wait for the last.
 BATCH_SIZE = 100
@@ -71,27 +71,27 @@ class GatheringRunner(ScriptRunner):
     async def _send(self) -> None:
         try:
             while self._waiting:
-                async with Line(self._redis) as line:
-                    await self._send_all(line)
+                async with RoundTrips(self._redis) as trips:
+                    await self._send_all(trips)
         finally:
             self._sender = None
 
-    async def _send_all(self, line: Line) -> None:
+    async def _send_all(self, trips: RoundTrips) -> None:
         # Whoever is about to ask in this turn of the loop comes along.
         await asyncio.sleep(0)
         while self._waiting:
             batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
-            await self._send_batch(line, batch)
+            await self._send_batch(trips, batch)
             # Likewise whoever was answered and asks for more; the connection is still at hand.
             await asyncio.sleep(0)
 
-    async def _send_batch(self, line: Line, batch: Sequence[_Ask]) -> None:
+    async def _send_batch(self, trips: RoundTrips, batch: Sequence[_Ask]) -> None:
         replies: Sequence[Any]
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 # What many of them want done before, such as the registration of a queue, is done once.
                 before = list(dict.fromkeys(tuple(command) for ask in batch for command in ask.before))
-                replies = await run_on(line, [ask.call for ask in batch], before=before)
+                replies = await run_on(trips, [ask.call for ask in batch], before=before)
         except TimeoutError:
             replies = [RedisTimeoutError(f"no answer within {self._timeout_seconds:g} s")] * len(batch)
         except (OSError, RuntimeError) as exc:

@@ -1,13 +1,13 @@
 """Many commands and their replies in one round trip, on a connection of redis-py.
 
-redis-py makes the connection and keeps it (TLS, ACL, Sentinel, retries). The pipeline on top of it takes longer
-for a script than Redis does: it joins a request word by word, and gives each reply a time limit of its own.
+redis-py makes the connection and keeps it (TLS, ACL, Sentinel, retries). The pipeline on top of it takes
+longer for a script than Redis does: it joins a request word by word, and gives each reply a time limit of its
+own.
 """
 
 import asyncio
 import math
 from collections.abc import Iterable, Sequence
-from types import TracebackType
 from typing import Any, Self
 
 import hiredis
@@ -20,19 +20,17 @@ from redis.exceptions import TimeoutError as RedisTimeoutError
 Words = Sequence[str | bytes | int | float]
 
 
-class Line:
-    """A connection of the client's pool, taken for the first exchange in an `async with` and kept to its end."""
+class RoundTrips:
+    """A connection of a client's pool, taken for the first exchange in `async with` and kept to the end."""
 
     def __init__(self, redis: Redis) -> None:
-        self._pool = redis.connection_pool
+        self._pool: Any = redis.connection_pool
         self._connection: Any = None
 
     async def __aenter__(self) -> Self:
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_error: object) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             await self._pool.release(connection)
@@ -45,7 +43,10 @@ class Line:
         Raises:
             redis.exceptions.ConnectionError, redis.exceptions.TimeoutError: some may have been run.
         """
-        requests = [hiredis.pack_command(tuple(words)) for words in commands]
+        # Typed as if it took a tuple of one word.
+        requests: list[bytes] = [hiredis.pack_command(tuple(words)) for words in commands]  # type: ignore[arg-type]
+        if not requests:
+            return []
         if self._connection is None:
             self._connection = await self._pool.get_connection()
         connection = self._connection
@@ -56,17 +57,19 @@ class Line:
 
 
 async def _exchange(connection: Any, requests: Sequence[bytes]) -> list[Any]:
-    await connection.connect()
+    if not connection.is_connected:
+        await connection.connect()
     await connection.check_health()
     try:
         async with asyncio.timeout(connection.socket_timeout):
-            # redis-py has no public way to its stream but one that makes a task for each request.
+            # redis-py's public ways to its stream make a task for each request, to limit its time.
             connection._writer.write(b"".join(requests))
             await connection._writer.drain()
             return [await _reply(connection) for _ in requests]
     except TimeoutError as exc:
         await connection.disconnect(nowait=True)
-        raise RedisTimeoutError(f"no answer within {connection.socket_timeout:g} s") from exc
+        # Ours says nothing; the kernel has one too.
+        raise RedisTimeoutError(str(exc) or f"no answer within {connection.socket_timeout:g} s") from exc
     except OSError as exc:
         await connection.disconnect(nowait=True)
         raise RedisConnectionError(str(exc)) from exc
@@ -78,7 +81,11 @@ async def _exchange(connection: Any, requests: Sequence[bytes]) -> list[Any]:
 
 async def _reply(connection: Any) -> Any:
     try:
-        # The time is that of all of them.
-        return await connection.read_response(timeout=math.inf)
+        # Without a limit of its own: there is one for all of them.
+        reply = await connection.read_response(timeout=math.inf)
     except ResponseError as exc:
         return exc
+    if reply is None and (broken := connection._reader.exception()):
+        # redis-py takes the kernel's timeout for the one it was given, and that for no news.
+        raise broken
+    return reply
