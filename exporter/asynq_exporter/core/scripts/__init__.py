@@ -76,23 +76,22 @@ class ScriptRunner:
         `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction.
         """
         async with RoundTrips(self._redis) as trips:
-            return await run_on(trips, calls, before=before)
+            return await self.run_on(trips, calls, before=before)
 
-
-async def run_on(trips: RoundTrips, calls: Sequence[Call], *, before: Sequence[Words]) -> list[Any]:
-    """As `ScriptRunner.run_many`, on a connection at hand."""
-    replies = await trips.exchange([*before, *map(_by_sha, calls)])
-    for reply in replies[: len(before)]:
-        if isinstance(reply, Exception):
-            raise reply
-    replies = replies[len(before) :]
-    # The server is new, or has forgotten its scripts since (restart, failover, SCRIPT FLUSH).
-    unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
-    if unknown:
-        again = await trips.exchange([_by_text(calls[i]) for i in unknown])
-        for i, reply in zip(unknown, again, strict=True):
-            replies[i] = reply
-    return replies
+    async def run_on(self, trips: RoundTrips, calls: Sequence[Call], *, before: Sequence[Words]) -> list[Any]:
+        """As `run_many`, on a connection at hand."""
+        replies = await trips.exchange([*before, *map(_by_sha, calls)])
+        for reply in replies[: len(before)]:
+            if isinstance(reply, Exception):
+                raise reply
+        replies = replies[len(before) :]
+        # The server is new, or has forgotten its scripts since (restart, failover, SCRIPT FLUSH).
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await trips.exchange([_by_text(calls[i]) for i in unknown])
+            for i, reply in zip(unknown, again, strict=True):
+                replies[i] = reply
+        return replies
 
 
 def _by_sha(call: Call) -> Words:

@@ -15,7 +15,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
-from asynq_exporter.core.scripts import Argument, Call, ScriptRunner, run_on
+from asynq_exporter.core.scripts import Argument, Call, ScriptRunner
 from asynq_exporter.core.scripts.round_trips import RoundTrips
 
 #: Calls in one round trip; more would let the first of them wait for the last.
@@ -91,7 +91,7 @@ class GatheringRunner(ScriptRunner):
             async with asyncio.timeout(self._timeout_seconds):
                 # What many of them want done before, such as the registration of a queue, is done once.
                 before = list(dict.fromkeys(tuple(command) for ask in batch for command in ask.before))
-                replies = await run_on(trips, [ask.call for ask in batch], before=before)
+                replies = await self.run_on(trips, [ask.call for ask in batch], before=before)
         except TimeoutError:
             replies = [RedisTimeoutError(f"no answer within {self._timeout_seconds:g} s")] * len(batch)
         except (OSError, RuntimeError) as exc:
