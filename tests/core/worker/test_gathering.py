@@ -11,8 +11,9 @@ from redis.asyncio import Redis as AsyncRedis
 from asynq_exporter.core import Client, FixedClock, Task, keys
 from asynq_exporter.core.errors import InternalError, NotFoundError, TaskIdConflictError, UnavailableError
 from asynq_exporter.core.messages import TaskInfo
-from asynq_exporter.core.scripts import Call
+from asynq_exporter.core.scripts import all_scripts
 from asynq_exporter.core.scripts.gathering import BATCH_SIZE
+from asynq_exporter.core.scripts.round_trips import RoundTrips, Words
 from asynq_exporter.core.worker.broker import WorkerBroker
 from tests.conftest import RedisServer
 from tests.core.queue_state import Q, T, a_task, hash_of, list_of, scores_of
@@ -39,24 +40,27 @@ async def test_many_callers_share_a_round_trip(
     assert redis_sync.get(keys.processed(Q)) == str(number).encode()
 
 
-async def test_whoever_asks_a_moment_later_comes_along(gathering: WorkerBroker) -> None:
+async def test_whoever_asks_a_moment_later_comes_along(
+    gathering: WorkerBroker, redis_client: AsyncRedis, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The end of a task and the question for the next, for which it made room, are one round trip."""
     await gathering.enqueue(a_task("1"))
     await gathering.enqueue(a_task("2"))
     found = await gathering.take([Q])
     assert found is not None
-    direct = gathering._scripts._direct
-    run_many, trips = direct.run_many, list[list[str]]()
+    await redis_client.script_load(all_scripts()["done"].source)
+    names = {script.sha: script.name for script in all_scripts().values()}
+    exchange, trips = RoundTrips.exchange, list[list[str]]()
 
-    async def note(calls: Sequence[Call], **options: Any) -> list[Any]:
-        trips.append([call.script for call in calls])
-        return await run_many(calls, **options)
+    async def note(self: RoundTrips, commands: Sequence[Words]) -> list[Any]:
+        trips.append([names[str(words[1])] for words in commands])
+        return await exchange(self, commands)
 
     async def take_later() -> None:
         await asyncio.sleep(0)
         assert await gathering.take([Q]) is not None
 
-    direct.run_many = note  # type: ignore[method-assign]
+    monkeypatch.setattr(RoundTrips, "exchange", note)
     await asyncio.gather(gathering.done(found.message), take_later())
     assert trips == [["done", "dequeue_timed"]]
 

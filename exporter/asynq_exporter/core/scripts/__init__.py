@@ -16,6 +16,8 @@ from typing import Any
 from redis.asyncio import Redis
 from redis.exceptions import NoScriptError
 
+from asynq_exporter.core.scripts.round_trips import RoundTrips, Words
+
 Argument = str | bytes | int | float
 
 _USES = re.compile(r"^-- Uses: (.+)$", re.MULTILINE)
@@ -57,7 +59,6 @@ class ScriptRunner:
 
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
-        self._loaded: set[str] = set()
 
     async def run(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
         """The reply of a script."""
@@ -74,29 +75,31 @@ class ScriptRunner:
 
         `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction.
         """
-        await self._load({call.script for call in calls} - self._loaded)
-        pipe = self._redis.pipeline(transaction=False)
-        for command in before:
-            pipe.execute_command(*command)
-        for call in calls:
-            pipe.evalsha(all_scripts()[call.script].sha, len(call.keys), *call.keys, *call.args)
-        replies = await pipe.execute(raise_on_error=False)
+        async with RoundTrips(self._redis) as trips:
+            return await self.run_on(trips, calls, before=before)
+
+    async def run_on(self, trips: RoundTrips, calls: Sequence[Call], *, before: Sequence[Words]) -> list[Any]:
+        """As `run_many`, on a connection at hand."""
+        replies = await trips.exchange([*before, *map(_by_sha, calls)])
         for reply in replies[: len(before)]:
             if isinstance(reply, Exception):
                 raise reply
         replies = replies[len(before) :]
-        # The server has forgotten its scripts since (restart, failover, SCRIPT FLUSH).
-        for i, reply in enumerate(replies):
-            if isinstance(reply, NoScriptError):
-                self._loaded.discard(calls[i].script)
-                replies[i] = await self.run(calls[i].script, calls[i].keys, *calls[i].args)
+        # The server is new, or has forgotten its scripts since (restart, failover, SCRIPT FLUSH).
+        unknown = [i for i, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
+        if unknown:
+            again = await trips.exchange([_by_text(calls[i]) for i in unknown])
+            for i, reply in zip(unknown, again, strict=True):
+                replies[i] = reply
         return replies
 
-    async def _load(self, names: set[str]) -> None:
-        # A pipeline sends SHA-1s only, so the texts have to be there first.
-        for name in sorted(names):
-            await self._redis.script_load(all_scripts()[name].source)
-            self._loaded.add(name)
+
+def _by_sha(call: Call) -> Words:
+    return ("EVALSHA", all_scripts()[call.script].sha, len(call.keys), *call.keys, *call.args)
+
+
+def _by_text(call: Call) -> Words:
+    return ("EVAL", all_scripts()[call.script].source, len(call.keys), *call.keys, *call.args)
 
 
 def _link(name: str, texts: Mapping[str, str]) -> Script:

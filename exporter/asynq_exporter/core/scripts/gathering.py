@@ -16,6 +16,7 @@ from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
 from asynq_exporter.core.scripts import Argument, Call, ScriptRunner
+from asynq_exporter.core.scripts.round_trips import RoundTrips
 
 #: Calls in one round trip; more would let the first of them wait for the last.
 BATCH_SIZE = 100
@@ -35,8 +36,6 @@ class GatheringRunner(ScriptRunner):
     def __init__(self, redis: Redis, *, timeout_seconds: float | None = None) -> None:
         """A longer round trip raises TimeoutError of redis-py; None leaves the time to the client."""
         super().__init__(redis)
-        # What sends a batch: where Redis has forgotten a script it asks once more, and not behind itself.
-        self._direct = ScriptRunner(redis)
         self._timeout_seconds = timeout_seconds
         self._waiting: list[_Ask] = []
         self._sender: asyncio.Task[None] | None = None
@@ -50,7 +49,7 @@ class GatheringRunner(ScriptRunner):
     ) -> list[Any]:
         """As of any runner; many calls are company enough for each other, and are sent by themselves."""
         if len(calls) != 1:
-            return await self._direct.run_many(calls, before=before)
+            return await super().run_many(calls, before=before)
         try:
             return [await self._gather(calls[0], before)]
         except ResponseError as exc:
@@ -71,21 +70,28 @@ class GatheringRunner(ScriptRunner):
 
     async def _send(self) -> None:
         try:
-            # Whoever is about to ask in this turn of the loop comes along.
-            await asyncio.sleep(0)
             while self._waiting:
-                batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
-                await self._send_batch(batch)
+                async with RoundTrips(self._redis) as trips:
+                    await self._send_all(trips)
         finally:
             self._sender = None
 
-    async def _send_batch(self, batch: Sequence[_Ask]) -> None:
+    async def _send_all(self, trips: RoundTrips) -> None:
+        # Whoever is about to ask in this turn of the loop comes along.
+        await asyncio.sleep(0)
+        while self._waiting:
+            batch, self._waiting = self._waiting[:BATCH_SIZE], self._waiting[BATCH_SIZE:]
+            await self._send_batch(trips, batch)
+            # Likewise whoever was answered and asks for more; the connection is still at hand.
+            await asyncio.sleep(0)
+
+    async def _send_batch(self, trips: RoundTrips, batch: Sequence[_Ask]) -> None:
         replies: Sequence[Any]
         try:
             async with asyncio.timeout(self._timeout_seconds):
                 # What many of them want done before, such as the registration of a queue, is done once.
                 before = list(dict.fromkeys(tuple(command) for ask in batch for command in ask.before))
-                replies = await self._direct.run_many([ask.call for ask in batch], before=before)
+                replies = await self.run_on(trips, [ask.call for ask in batch], before=before)
         except TimeoutError:
             replies = [RedisTimeoutError(f"no answer within {self._timeout_seconds:g} s")] * len(batch)
         except (OSError, RuntimeError) as exc:
