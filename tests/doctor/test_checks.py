@@ -256,3 +256,14 @@ def test_scan_that_was_cut_short_is_one_story() -> None:
     )
 
     assert "data-keys" not in {name.partition(".")[0] for name in found(made)}
+
+
+def test_tasks_that_only_began_empty_no_queue() -> None:
+    """Fewer wait because more are active; as many came as left, so no end is foretold."""
+    before = {"pending": 1_600, "size": 1_600, "processed": 0, "failed": 0, "archived": 0}
+    made = queue_case(pending=1_500, size=1_600, active=100, processed=20, failed=0, before=before)
+
+    (finding,) = [f for name, f in found(made).items() if name.startswith("queue-backlog.")]
+
+    assert (finding.values["in_per_second"], finding.values["out_per_second"]) == (10, 10)
+    assert finding.values.get("empty_in_seconds") is None

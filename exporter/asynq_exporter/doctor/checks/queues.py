@@ -180,11 +180,13 @@ def _pace(row: Row) -> dict[str, Value]:
     if row.flow is None:
         return {}
     pending = row.numbers["pending"] or 0
+    # Tasks that only began are still in the queue.
+    empties = _trend(row) == "draining" and row.flow.left > row.flow.arrived
     return {
         "in_per_second": row.flow.in_per_second,
         "out_per_second": row.flow.out_per_second,
         "seconds": row.flow.seconds,
-        "empty_in_seconds": row.flow.empty_in_seconds(pending) if _trend(row) == "draining" else None,
+        "empty_in_seconds": row.flow.empty_in_seconds(pending) if empties else None,
     }
 
 
