@@ -14,7 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
+
+from asynq_exporter.core.cluster import ClusterClient
+from asynq_exporter.core.cluster.commands import check_slot
 
 Argument = str | bytes | int | float
 
@@ -58,6 +61,8 @@ class ScriptRunner:
     def __init__(self, redis: Redis) -> None:
         self._redis = redis
         self._loaded: set[str] = set()
+        #: Queues that were registered in a cluster.
+        self._registered: set[Argument] = set()
 
     async def run(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
         """The reply of a script."""
@@ -72,8 +77,11 @@ class ScriptRunner:
     ) -> list[Any]:
         """The replies of many calls in one round trip, in their order; a failed one is its exception.
 
-        `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction.
+        `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction. In
+        a cluster they have a round trip of their own, and what fails there keeps the calls from being sent.
         """
+        if isinstance(self._redis, ClusterClient):
+            before = await self._go_ahead(self._redis, before, calls)
         await self._load({call.script for call in calls} - self._loaded)
         pipe = self._redis.pipeline(transaction=False)
         for command in before:
@@ -91,6 +99,28 @@ class ScriptRunner:
                 self._loaded.discard(calls[i].script)
                 replies[i] = await self.run(calls[i].script, calls[i].keys, *calls[i].args)
         return replies
+
+    async def _go_ahead(
+        self, cluster: ClusterClient, commands: Sequence[Sequence[Argument]], calls: Sequence[Call]
+    ) -> Sequence[Sequence[Argument]]:
+        """Sends what goes ahead of some calls; none is left to be sent with them.
+
+        A queue that was registered before may miss the registration: it lies on another node, which may be
+        lost while that of the queue works (and asynq registers a queue once only).
+        """
+        for call in calls:
+            check_slot(call.keys)
+        pipe = cluster.pipeline(transaction=False)
+        for command in commands:
+            pipe.execute_command(*command)
+        replies = await pipe.execute(raise_on_error=False)
+        for command, reply in zip(commands, replies, strict=True):
+            registers, members = command[0] == "SADD", set(command[2:])
+            if isinstance(reply, RedisError) and not (registers and members <= self._registered):
+                raise reply
+            if registers:
+                self._registered |= members
+        return ()
 
     async def _load(self, names: set[str]) -> None:
         # A pipeline sends SHA-1s only, so the texts have to be there first.

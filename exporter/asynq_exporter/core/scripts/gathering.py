@@ -43,7 +43,7 @@ class GatheringRunner(ScriptRunner):
 
     async def run(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
         """The reply of a script."""
-        return await self._gather(Call(script=name, keys=keys, args=args), ())
+        return await self.gather(Call(script=name, keys=keys, args=args), ())
 
     async def run_many(
         self, calls: Sequence[Call], *, before: Sequence[Sequence[Argument]] = ()
@@ -52,12 +52,13 @@ class GatheringRunner(ScriptRunner):
         if len(calls) != 1:
             return await self._direct.run_many(calls, before=before)
         try:
-            return [await self._gather(calls[0], before)]
+            return [await self.gather(calls[0], before)]
         except ResponseError as exc:
             # An answer to the call; where the connection failed it would have been another error.
             return [exc]
 
-    async def _gather(self, call: Call, before: Sequence[Sequence[Argument]]) -> Any:
+    async def gather(self, call: Call, before: Sequence[Sequence[Argument]]) -> Any:
+        """The reply of a script, sent with what others ask for meanwhile."""
         ask = _Ask(call, before, asyncio.get_running_loop().create_future())
         self._waiting.append(ask)
         if self._sender is None:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 import hiredis
 
-from asynq_exporter.scan.cluster.slots import Address, host_of
+from asynq_exporter.core.cluster.slots import Address, host_of
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import NOT_ENOUGH, Batch, Reply, ReplyError
 

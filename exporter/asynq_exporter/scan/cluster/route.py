@@ -8,10 +8,10 @@ from typing import TypeVar
 import redis.exceptions
 
 from asynq_exporter.core import keys
-from asynq_exporter.scan.cluster import slots
+from asynq_exporter.core.cluster import slots
+from asynq_exporter.core.cluster.slots import Address, SlotMap
 from asynq_exporter.scan.cluster.nodes import Cluster, Nodes
 from asynq_exporter.scan.cluster.questions import KEYLESS, Part, Question, Whole, commands, key_of
-from asynq_exporter.scan.cluster.slots import Address, SlotMap
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
 
@@ -28,6 +28,8 @@ MAP_PATIENCE = 0.25
 
 #: A map this old is asked for anew, for nodes that came since.
 MAP_SECONDS = 60.0
+
+MAP_REQUEST = pack("CLUSTER", "SLOTS")
 
 UNSERVED = ReplyError("no node of the cluster serves the slot of this key; see CLUSTER INFO")
 
@@ -168,7 +170,7 @@ class ClusterRoute:
 
         async def ask() -> None:
             await pipe.open()
-            await pipe.run([Batch(slots.REQUEST, 1, take)])
+            await pipe.run([Batch(MAP_REQUEST, 1, take)])
             self.commands += 1
             self.round_trips += 1
 
