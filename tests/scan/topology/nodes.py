@@ -204,7 +204,9 @@ def _join(nodes: Nodes) -> None:
 
 def _agrees(node: RedisServer, everyone: Sequence[RedisServer]) -> bool:
     known = _tell(node, "NODES").decode()
-    ok = b"cluster_state:ok" in _tell(node, "INFO")
+    info = _tell(node, "INFO")
+    # A node that serves without the others is "ok" before it knows what they serve.
+    ok = b"cluster_state:ok" in info and f"cluster_slots_ok:{SLOTS}".encode() in info
     return ok and len(known.splitlines()) == len(everyone) and "handshake" not in known
 
 

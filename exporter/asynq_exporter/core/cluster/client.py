@@ -88,8 +88,9 @@ class ClusterClient(Redis):
 
     async def send_transaction(self, commands: Sequence[Command]) -> list[Any]:
         """The replies to commands that run at one moment, all on keys of one slot; raises as `send`."""
-        bare: Mapping[str, Any] = {}
-        block = _Block([(("MULTI",), bare), *commands, (("EXEC",), bare)], key_of(commands[0][0]))
+        # As bytes, or redis-py would take what says QUEUED for the reply.
+        queued: list[Command] = [((name.encode(), *rest), {}) for (name, *rest), _ in commands]
+        block = _Block([(("MULTI",), {}), *queued, (("EXEC",), {})], key_of(commands[0][0]))
         await self._run([block])
         return _executed(block.replies, commands, self.response_callbacks)
 

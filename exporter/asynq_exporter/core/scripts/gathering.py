@@ -32,11 +32,13 @@ class _Ask:
 class GatheringRunner(ScriptRunner):
     """Runs scripts as they come: one round trip at a time, with all that was asked for meanwhile."""
 
-    def __init__(self, redis: Redis, *, timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self, redis: Redis, *, timeout_seconds: float | None = None, direct: ScriptRunner | None = None
+    ) -> None:
         """A longer round trip raises TimeoutError of redis-py; None leaves the time to the client."""
         super().__init__(redis)
         # What sends a batch: where Redis has forgotten a script it asks once more, and not behind itself.
-        self._direct = ScriptRunner(redis)
+        self._direct = direct or ScriptRunner(redis)
         self._timeout_seconds = timeout_seconds
         self._waiting: list[_Ask] = []
         self._sender: asyncio.Task[None] | None = None

@@ -26,7 +26,9 @@ class LanesRunner(GatheringRunner):
         # Where the key was known to lie when this was asked: if it has moved, the client follows it.
         address = self._cluster.node_of(call.keys[0])
         if address not in self._lanes:
-            self._lanes[address] = GatheringRunner(self._cluster, timeout_seconds=self._timeout_seconds)
+            self._lanes[address] = GatheringRunner(
+                self._cluster, timeout_seconds=self._timeout_seconds, direct=self._direct
+            )
         return await self._lanes[address].gather(call, before)
 
     async def close(self) -> None:
