@@ -87,10 +87,12 @@ def doctor(
     queue_filter = QueueFilter(
         include=settings.queues_include, exclude=settings.queues_exclude, maximum=settings.queues_max
     )
+    client, source = connect.make_both(settings)
     return program.run(
-        connect.make_redis(settings),
+        client,
         catalog,
         queue_filter,
         wishes,
         lambda report: click.echo(report, nl=False, color=colour),
+        source=source,
     )
