@@ -42,15 +42,8 @@ def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.
     Raises:
         SettingsError: the password file or a TLS file cannot be used.
     """
-    return make_both(settings, name=name)[0]
-
-
-def make_both(settings: Settings, *, name: str = CLIENT_NAME) -> tuple[redis.asyncio.Redis, Source]:
-    """The same, and the same Redis as what can be scanned; raises SettingsError."""
     source = make_source(replace(settings, redis_read_from="master"), name=name)
-    if isinstance(source, Cluster):
-        return ClusterClient(source.seeds, client=source.client), source
-    return source, source
+    return ClusterClient(source.seeds, client=source.client) if isinstance(source, Cluster) else source
 
 
 def make_source(settings: Settings, *, name: str = CLIENT_NAME, target: str = "") -> Source:

@@ -18,7 +18,7 @@ from tests.project.acl import CLUSTER_RULES
 from tests.scan.topology.nodes import Nodes, cluster
 
 #: One on each node.
-QUEUES = ("default", "critical", "low")
+QUEUES = ("dead_letter", "default", "low")
 
 
 @pytest.fixture

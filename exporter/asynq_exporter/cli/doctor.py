@@ -87,12 +87,10 @@ def doctor(
     queue_filter = QueueFilter(
         include=settings.queues_include, exclude=settings.queues_exclude, maximum=settings.queues_max
     )
-    client, source = connect.make_both(settings)
     return program.run(
-        client,
+        connect.make_redis(settings),
         catalog,
         queue_filter,
         wishes,
         lambda report: click.echo(report, nl=False, color=colour),
-        source=source,
     )

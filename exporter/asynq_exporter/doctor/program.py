@@ -10,7 +10,6 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.doctor import document, reading, text
 from asynq_exporter.doctor.commands import Place
 from asynq_exporter.doctor.report import Report, examine
-from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.scanner import QueueFilter, Scanner
 
 
@@ -34,20 +33,9 @@ def run(
     queue_filter: QueueFilter,
     wishes: Wishes,
     show: Callable[[str], None],
-    *,
-    source: Source,
 ) -> int:
-    """Runs the doctor; 0 when all is well or only to be remarked, 10 with warnings, 20 when critical.
-
-    Args:
-        client: Redis.
-        catalog: the queues to expect.
-        queue_filter: those to look at.
-        wishes: what the user asked for.
-        show: prints the report.
-        source: the same Redis for scans.
-    """
-    report = asyncio.run(_examine(client, source, catalog, queue_filter, wishes))
+    """Runs the doctor; 0 when all is well or only to be remarked, 10 with warnings, 20 when critical."""
+    report = asyncio.run(_examine(client, catalog, queue_filter, wishes))
     if wishes.json:
         show(document.render(report, wishes.place, wishes.style.language))
     else:
@@ -56,9 +44,9 @@ def run(
 
 
 async def _examine(
-    client: "redis.asyncio.Redis", source: Source, catalog: Catalog, queue_filter: QueueFilter, wishes: Wishes
+    client: "redis.asyncio.Redis", catalog: Catalog, queue_filter: QueueFilter, wishes: Wishes
 ) -> Report:
-    scanner = Scanner(source, catalog, queue_filter=queue_filter)
+    scanner = Scanner(client, catalog, queue_filter=queue_filter)
     try:
         case = await reading.look(
             client, scanner, seconds=wishes.seconds, timeout_seconds=wishes.timeout_seconds

@@ -37,9 +37,12 @@ class ClusterClient(Redis):
             client: makes the client of a node, best without second tries of its own; one without password or
                 TLS by default.
         """
-        self._nodes = Nodes(seeds := tuple(seeds), client or _plain)
+        self.seeds = tuple(seeds)
+        #: Makes the client of a node.
+        self.make = client or _plain
+        self._nodes = Nodes(self.seeds, self.make)
         # redis-py's commands want one; it is that of the first node, and never used.
-        super().__init__(connection_pool=self._nodes.client(seeds[0]).connection_pool)
+        super().__init__(connection_pool=self._nodes.client(self.seeds[0]).connection_pool)
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """The reply to a command."""
