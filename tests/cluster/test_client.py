@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
-from redis.exceptions import ResponseError, TryAgainError
+from redis.exceptions import DataError, ResponseError, TryAgainError
 
 from asynq_exporter.core import Broker, Client, ClusterClient, InvalidArgumentError, Task, keys
 from asynq_exporter.core.errors import UnavailableError
@@ -61,6 +61,15 @@ async def test_a_queue_that_no_slot_holds_is_refused(redis: ClusterClient, nodes
     assert [0, 0, 0] == [node.client().dbsize() for node in nodes.masters]
     await Client(redis).enqueue(Task("t"), queue="x}y")
     assert 1 == await redis.llen(keys.pending("x}y"))
+
+
+async def test_what_is_of_one_node_is_refused(redis: ClusterClient, nodes: Nodes) -> None:
+    """Rather than answered by one that was not asked for; the nodes can be had."""
+    with pytest.raises(DataError, match="DBSIZE is about one node"):
+        await redis.dbsize()
+    assert {node.port for node in nodes.masters} == {
+        node.connection_pool.connection_kwargs["port"] for node in await redis.masters()
+    }
 
 
 async def test_scripts_are_known_to_all_nodes_again(redis: ClusterClient, nodes: Nodes) -> None:
