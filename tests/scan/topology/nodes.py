@@ -136,6 +136,11 @@ class Nodes:
         """The URL of the cluster."""
         return "redis-cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
 
+    @property
+    def port(self) -> int:
+        """The port of one node, which tells of the others."""
+        return self.masters[0].port
+
     def client(self) -> "redis.RedisCluster":
         """A client that writes to any node."""
         return redis.RedisCluster(host="127.0.0.1", port=self.masters[0].port, require_full_coverage=False)
