@@ -14,7 +14,8 @@ from asynq_exporter.core import catalog
 from asynq_exporter.core.clock import SystemClock, utc_day
 from asynq_exporter.scan.commands import fill
 from asynq_exporter.scan.queues import FIRST_ROUND_COMMANDS, QueueRequests
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 
 Once = Callable[[], None]
 
@@ -53,7 +54,7 @@ def raw(port: int, names: list[str]) -> Once:
     """The limit: the first round of the scan as one prebuilt buffer, replies counted in bytes, nothing parsed."""
     now_ns = SystemClock().now_ns()
     requests = QueueRequests(tuple(sorted(names)), utc_day(now_ns))
-    data = fill(b"".join(request for _, request in requests.slices), now=now_ns // 10**9)
+    data = fill(b"".join(piece.request for piece in requests.slices), now=now_ns // 10**9)
     sock = socket.create_connection(("127.0.0.1", port))
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     buffer = bytearray(READ_BYTES)

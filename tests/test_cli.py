@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import psutil
 import pytest
 import trustme
 
@@ -346,6 +347,27 @@ def test_signal_ends_in_order(redis_server: RedisServer, number: signal.Signals)
     assert 0 == process.returncode
     assert not _serves(port)
     assert {"Serving", "Stopping"} <= set(events)
+
+
+@pytest.mark.parametrize("started_with", [0, 9])
+def test_others_on_the_machine_go_first(redis_server: RedisServer, started_with: int) -> None:
+    """The process steps back as far as it is told, and never forward."""
+    port = free_port()
+    with subprocess.Popen(
+        [
+            *("nice", "-n", str(started_with)),
+            *(*COMMAND, "serve", f"--web.listen-address=127.0.0.1:{port}"),
+            *(f"--redis.url={redis_server.url}", "--scan.nice=7"),
+        ],
+        stderr=subprocess.DEVNULL,
+        env=ENVIRONMENT,
+    ) as process:
+        wait_until(lambda: _serves(port), what="it serves")
+        nice = psutil.Process(process.pid).nice()
+        process.terminate()
+
+    # `nice` counts from what this process has.
+    assert nice == max(7, min(os.getpriority(os.PRIO_PROCESS, 0) + started_with, 19))
 
 
 def _serves(port: int) -> bool:

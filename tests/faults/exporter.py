@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from asynq_exporter.scan.scanner import PARTS
+from asynq_exporter.scan.whole_pass import PARTS
 from tests.conftest import free_port, wait_until
 from tests.processes import ROOT
 

@@ -41,15 +41,16 @@ def test_loading(tmp_path: Path) -> None:
         fill(server, queues=2)
         with server.client() as client:
             pipe = client.pipeline(transaction=False)
-            for number in range(2_000):
+            for number in range(40_000):
                 pipe.set(f"ballast-{number}", "x")
             pipe.execute()
             client.save()
         with exporting(tmp_path, server.url) as exporter:
             exporter.recovers()
             server.kill()
-            # Each key takes its time, so that loading lasts until it is told otherwise.
-            server.argv += ["--key-load-delay", "20000", "--loading-process-events-interval-bytes", "1024"]
+            # Each key takes its time, so that loading lasts until it is told otherwise; but not so long that
+            # Redis, which answers after each kilobyte of keys, seems to hang.
+            server.argv += ["--key-load-delay", "1000", "--loading-process-events-interval-bytes", "1024"]
             server.process = subprocess.Popen(server.argv, stdout=subprocess.DEVNULL)
             wait_until(lambda: _is_loading(server), what="Redis is loading")
 

@@ -1,12 +1,13 @@
 """The printer against prometheus_client, byte for byte."""
 
 import math
+import re
 from collections.abc import Iterable, Iterator
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.exposition import generate_latest
 from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
@@ -23,6 +24,7 @@ from asynq_exporter.metrics.family import (
     histogram,
     single,
 )
+from asynq_exporter.metrics.process import Process
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 NUMBERS = st.one_of(
@@ -88,7 +90,7 @@ def test_prints_like_prometheus_client(format_: Format, first: list[Family], sec
     printer = Printer(format_)
 
     for some in (first, second, second):
-        assert printed_by_prometheus_client(some, format_) == printer.print(some)
+        assert printed_by_prometheus_client(some, format_) == printer.print(some).decode()
 
 
 class Histograms:
@@ -125,9 +127,26 @@ def test_histogram_is_printed_like_prometheus_client(
     registry.register(Histograms(found, total))
     generate = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
     blocks = [b for n, c in found.items() for b in buckets((("type", n),), (0.005, 1, 1800), c, total)]
-    ours = Printer(format_).print([Family(histogram("h_seconds", "Sizes.", "type"), tuple(blocks))])
+    ours = Printer(format_).print([Family(histogram("h_seconds", "Sizes.", "type"), tuple(blocks))]).decode()
 
     assert generate(registry).decode().removesuffix("# EOF\n") == ours
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_process_is_printed_like_prometheus_client(format_: Format) -> None:
+    """All families of the process; the numbers that change by the moment left out."""
+    registry = CollectorRegistry()
+    for collector in (ProcessCollector, PlatformCollector, GCCollector):
+        collector(registry=registry)
+    generate = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
+    theirs = generate(registry).decode().removesuffix("# EOF\n")
+    ours = Printer(format_).print(Process().collect()).decode()
+
+    def steady(page: str) -> list[str]:
+        return [re.sub(r"^(\w+(\{generation=.*\})?) .*", r"\1", line) for line in page.splitlines()]
+
+    assert steady(theirs) == steady(ours)
+    assert len(ours.splitlines()) > 20
 
 
 @given(
@@ -147,7 +166,7 @@ def test_kept_text_is_printed_for_the_same_numbers_only(
 
     # Zero has two signs that are equal; which of them is shown is all the same.
     expected = Printer(Format.PROMETHEUS).print([column(metric, queues, after)])
-    assert text.replace(" -0.0\n", " 0.0\n") == expected.replace(" -0.0\n", " 0.0\n")
+    assert text.replace(b" -0.0\n", b" 0.0\n") == expected.replace(b" -0.0\n", b" 0.0\n")
 
 
 @pytest.mark.parametrize(
@@ -175,7 +194,7 @@ def test_number_is_printed_as_go_does(value: float, text: str) -> None:
 
 def test_family_without_samples_is_left_out() -> None:
     """A header without samples tells nobody anything."""
-    assert Printer(Format.PROMETHEUS).print([single(gauge("a", "Nothing known."), None)]) == ""
+    assert Printer(Format.PROMETHEUS).print([single(gauge("a", "Nothing known."), None)]) == b""
 
 
 def test_kept_lines_stay_bounded() -> None:

@@ -226,7 +226,7 @@ def test_task_timings_are_two_histograms_and_a_counter() -> None:
         duration=duration, wait=Histogram(counts=(0,) * 16, sum_seconds=0.0), succeeded=5, failed=2
     )
     given = snapshot(samples=Samples(task_timings={"t": found}))
-    page = Printer(Format.PROMETHEUS).print(metrics.collect(given))
+    page = Printer(Format.PROMETHEUS).print(metrics.collect(given)).decode()
 
     for line in (
         'asynq_task_duration_seconds_bucket{le="0.005",type="t"} 1.0',
@@ -240,13 +240,13 @@ def test_task_timings_are_two_histograms_and_a_counter() -> None:
         "# TYPE asynq_task_wait_seconds histogram",
     ):
         assert f"{line}\n" in page
-    assert "asynq_task" not in Printer(Format.PROMETHEUS).print(metrics.collect(snapshot()))
+    assert b"asynq_task" not in Printer(Format.PROMETHEUS).print(metrics.collect(snapshot()))
 
 
 def test_worker_process_shows_itself() -> None:
     """Under names that no metric of all workers has."""
     process = WorkerProcess(slots=4, active=2, status="stopped", timings={})
-    page = Printer(Format.PROMETHEUS).print(worker_process.collect(process))
+    page = Printer(Format.PROMETHEUS).print(worker_process.collect(process)).decode()
 
     for line in (
         "slots 4.0",

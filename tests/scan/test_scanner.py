@@ -7,7 +7,8 @@ import redis
 import redis.asyncio
 
 from asynq_exporter.core import catalog, keys, messages
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 from asynq_exporter.scan.shared import Shared
 from asynq_exporter.scan.snapshot import Snapshot
 from tests.conftest import RedisServer

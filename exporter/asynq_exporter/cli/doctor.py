@@ -63,7 +63,7 @@ def doctor(
     from asynq_exporter import connect  # noqa: PLC0415
     from asynq_exporter.doctor import checks, program, text  # noqa: PLC0415
     from asynq_exporter.doctor.commands import Place  # noqa: PLC0415
-    from asynq_exporter.scan.scanner import QueueFilter  # noqa: PLC0415
+    from asynq_exporter.scan.selection import QueueFilter  # noqa: PLC0415
 
     language = lang or output.language(os.environ)
     # A terminal that cannot show a character shows a question mark.

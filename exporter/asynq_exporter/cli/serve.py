@@ -1,6 +1,7 @@
 """asynq-exporter serve."""
 
 import logging
+import os
 from typing import Any
 
 import click
@@ -27,4 +28,15 @@ def serve(**values: Any) -> int:
         logger.warning(
             "Other users of this machine can read the password in --redis.url; use a password file"
         )
+    _step_back(resolved.settings.scan_nice)
     return server.run(resolved.settings, catalog, targets=resolved.targets)
+
+
+def _step_back(nice: int) -> None:
+    """Lets others on the machine go first, unless whoever started this process has seen to that."""
+    if os.getpriority(os.PRIO_PROCESS, 0) >= nice:
+        return
+    try:
+        os.setpriority(os.PRIO_PROCESS, 0, nice)
+    except OSError as exc:
+        logger.info("Not allowed to step back for others on the machine", extra={"err": str(exc)})

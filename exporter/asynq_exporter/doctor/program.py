@@ -10,7 +10,8 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.doctor import document, reading, text
 from asynq_exporter.doctor.commands import Place
 from asynq_exporter.doctor.report import Report, examine
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

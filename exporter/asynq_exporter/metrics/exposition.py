@@ -1,7 +1,7 @@
 """Families as text: Prometheus 0.0.4 and OpenMetrics 1.0, byte for byte as prometheus_client prints them.
 
-The part of a line before the number does not change while the set of queues stays the same, so it is made
-once and filled in by column.
+What is the same as in the last scrape is not printed again. The part of a line before the number does not
+change while the set of queues stays the same, so it is made once and filled in by column.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -33,37 +33,41 @@ class Format(Enum):
 
 @dataclass(slots=True)
 class _Lines:
-    """The unchanging parts of the lines of a block."""
+    """The lines of a block of queues without their numbers."""
 
-    queues: tuple[str, ...] | None
-    #: Beginning of each line, up to the number.
-    heads: list[str]
-    #: All of them with a place for each number.
+    queues: tuple[str, ...]
+    #: The rows that have a number; all of them where it is None.
+    rows: list[int] | None
+    #: The lines of these rows with a place for each number.
     template: str
-    #: What was printed last, and of which numbers: most do not change between two scrapes.
-    values: Sequence[int | float | None] = ()
-    text: str = ""
 
 
 class Printer:
-    """Prints families; keeps the unchanging parts of lines between scrapes."""
+    """Prints families; keeps what did not change since the last scrape, and the unchanging parts of lines."""
 
     def __init__(self, format_: Format, *, label: Callable[[str], str] = str) -> None:
         """`label` turns a queue name into the text of its label."""
         self._openmetrics = format_ is Format.OPENMETRICS
         self._label = label
+        #: Name of a metric -> what it was printed from last, and how it looked.
+        self._printed: dict[str, tuple[Family, bytes]] = {}
         self._headers: dict[tuple[str, str], str] = {}
         self._single_heads: dict[tuple[str, str, Labels, tuple[str, ...] | None], str] = {}
         self._lines: dict[tuple[str, str, Labels], _Lines] = {}
 
-    def print(self, families: Iterable[Family]) -> str:
-        """The families as text, without the end mark of OpenMetrics."""
-        parts: list[str] = []
-        for family in families:
-            if samples := [text for block in family.blocks if (text := self._block(family.metric, block))]:
-                parts.append(self._header(family.metric))
-                parts += samples
-        return "".join(parts)
+    def print(self, families: Iterable[Family]) -> bytes:
+        """The families as text in UTF-8, without the end mark of OpenMetrics."""
+        return b"".join([self._family(family) for family in families])
+
+    def _family(self, family: Family) -> bytes:
+        name = family.metric.name
+        printed = self._printed.get(name)
+        if printed is not None and printed[0] == family:
+            return printed[1]
+        samples = "".join([self._block(family.metric, block) for block in family.blocks])
+        text = f"{self._header(family.metric)}{samples}".encode() if samples else b""
+        self._printed[name] = family, text
+        return text
 
     def _header(self, metric: Metric) -> str:
         key = (metric.name, metric.help)
@@ -85,10 +89,18 @@ class Printer:
         values = block.values
         if len(values) == 1:
             return "" if values[0] is None else f"{self._head_of(metric, block)}{number(values[0])}\n"
-        lines = self._lines_of(metric, block)
-        if lines.values != values:
-            lines.values, lines.text = values, _fill(lines, values)
-        return lines.text
+        assert block.queues is not None  # noqa: S101 -- only queues make more than one sample
+        rows = None
+        known: Sequence[int | float | None] = values
+        if None in values:
+            rows = [row for row, value in enumerate(values) if value is not None]
+            known = [values[row] for row in rows]
+        key = (metric.name, block.suffix, block.labels)
+        lines = self._lines.get(key)
+        same = lines is not None and (lines.queues is block.queues or lines.queues == block.queues)
+        if lines is None or not same or lines.rows != rows:
+            lines = self._lines[key] = _Lines(block.queues, rows, self._template(metric, block, rows))
+        return lines.template % tuple(numbers(known))  # type: ignore[arg-type]  # none is None
 
     def _head_of(self, metric: Metric, block: Block) -> str:
         key = (metric.name, block.suffix, block.labels, block.queues)
@@ -96,36 +108,26 @@ class Printer:
         if head is None:
             if len(self._single_heads) >= MAX_SINGLE_HEADS:
                 self._single_heads.clear()
-            (head,) = self._heads(metric, block)
+            head = self._head(metric, block, block.queues[0] if block.queues else None)
             self._single_heads[key] = head
         return head
 
-    def _lines_of(self, metric: Metric, block: Block) -> _Lines:
-        key = (metric.name, block.suffix, block.labels)
-        lines = self._lines.get(key)
-        if lines is None or lines.queues is not block.queues:
-            lines = self._lines[key] = self._make_lines(metric, block)
-        return lines
+    def _template(self, metric: Metric, block: Block, rows: list[int] | None) -> str:
+        queues = block.queues or ()
+        named = queues if rows is None else [queues[row] for row in rows]
+        heads = [self._head(metric, block, queue).replace("%", "%%") for queue in named]
+        return "".join([f"{head}%s\n" for head in heads])
 
-    def _make_lines(self, metric: Metric, block: Block) -> _Lines:
-        heads = list(self._heads(metric, block))
-        return _Lines(block.queues, heads, "".join([head.replace("%", "%%") + "%s\n" for head in heads]))
-
-    def _heads(self, metric: Metric, block: Block) -> Iterable[str]:
+    def _head(self, metric: Metric, block: Block, queue: str | None) -> str:
+        """The beginning of a line, up to the number."""
+        labels = [(label, escape(value)) for label, value in block.labels]
+        if queue is not None:
+            labels.append(("queue", escape(self._label(queue))))
         name = metric.name + block.suffix
-        fixed = [(label, escape(value)) for label, value in block.labels]
-        if block.queues is None:
-            yield _head(name, fixed)
-            return
-        for queue in block.queues:
-            yield _head(name, [*fixed, ("queue", escape(self._label(queue)))])
-
-
-def _fill(lines: _Lines, values: Sequence[int | float | None]) -> str:
-    if None in values:
-        pairs = zip(lines.heads, values, strict=True)
-        return "".join([f"{head}{number(value)}\n" for head, value in pairs if value is not None])
-    return lines.template % tuple(numbers(values))  # type: ignore[arg-type]  # none is None
+        if not labels:
+            return f"{name} "
+        inside = ",".join([f'{key}="{value}"' for key, value in sorted(labels)])
+        return f"{name}{{{inside}}} "
 
 
 def escape(value: str) -> str:
@@ -155,10 +157,3 @@ def number(value: float) -> str:
         mantissa = f"{text[0]}.{text[1:point]}{text[point + 1 :]}".rstrip("0.")
         return f"{mantissa}e+{point - 1:02d}"
     return text
-
-
-def _head(name: str, labels: list[tuple[str, str]]) -> str:
-    if not labels:
-        return f"{name} "
-    inside = ",".join([f'{key}="{value}"' for key, value in sorted(labels)])
-    return f"{name}{{{inside}}} "

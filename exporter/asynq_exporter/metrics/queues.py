@@ -113,27 +113,24 @@ def collect(snapshot: Snapshot) -> Iterable[Family]:
     yield Family(THRESHOLD, tuple(_thresholds(snapshot)))
     yield Family(BACKPRESSURE, tuple(_backpressure(queues)))
     yield column(MEMORY, names, [snapshot.samples.memory_bytes.get(name) for name in names])
-    yield Family(
-        SAMPLED,
-        tuple(
-            Block((count.count,), (count.queue,), (("state", count.state), ("type", count.task_type)))
-            for count in snapshot.samples.types
-            if count.queue in set(names)
-        ),
-    )
+    yield Family(SAMPLED, tuple(_sampled(snapshot)))
 
 
 def _thresholds(snapshot: Snapshot) -> Iterable[Block]:
-    names = snapshot.queues.names
-    profiles = [snapshot.catalog.queues.get(name) for name in names]
+    profiles = snapshot.catalog.queues
+    known = tuple(name for name in snapshot.queues.names if name in profiles)
     for state in THRESHOLD_STATES:
         for level in LEVELS:
-            values = [
-                None if profile is None else profile.thresholds.get(state, {}).get(level)
-                for profile in profiles
-            ]
+            values = [profiles[name].thresholds.get(state, {}).get(level) for name in known]
             if any(value is not None for value in values):
-                yield Block(values, names, (("state", state), ("level", level)))
+                yield Block(values, known, (("state", state), ("level", level)))
+
+
+def _sampled(snapshot: Snapshot) -> Iterable[Block]:
+    names = set(snapshot.queues.names)
+    for count in snapshot.samples.types:
+        if count.queue in names:
+            yield Block((count.count,), (count.queue,), (("state", count.state), ("type", count.task_type)))
 
 
 def _backpressure(queues: Queues) -> Iterable[Block]:

@@ -19,7 +19,7 @@ Reply = Any
 READ_BYTES = 1 << 18
 
 #: About what Redis reads from a connection before it serves the others.
-GULP_BYTES = 1 << 15
+GULP_BYTES = 1 << 14
 
 #: Errors that mean that there is no talking to Redis; the text of each goes to the user.
 UNREACHABLE = (redis.exceptions.RedisError, OSError)

@@ -1,11 +1,9 @@
 """Live schedulers and their entries, read without pruning (wire trap 14)."""
 
-from functools import partial
-
 from asynq_exporter.core import keys, messages
 from asynq_exporter.core.errors import CorruptMessageError
 from asynq_exporter.scan.commands import pack
-from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
+from asynq_exporter.scan.pipe import Reply, ReplyError
 from asynq_exporter.scan.snapshot import SchedulerEntry
 
 #: Entries read of one scheduler; each carries its payload.
@@ -16,21 +14,21 @@ class SchedulersPass:
     """Reads the entries of the live schedulers once."""
 
     def __init__(self) -> None:
+        self._keys: list[bytes] = []
         self.schedulers: list[tuple[SchedulerEntry, ...]] = []
         self.error = ""
 
-    def batches(self, scheduler_keys: Reply) -> list[Batch]:
-        """Asks for the lists that the registry names."""
+    def requests(self, scheduler_keys: Reply) -> list[bytes]:
+        """Asks for the lists that the registry names, with a command for each."""
         if type(scheduler_keys) is ReplyError:
             self.error = f"{keys.SCHEDULERS}: {scheduler_keys.text}"
-            return []
-        if not scheduler_keys:
-            return []
-        request = b"".join([pack("LRANGE", key, 0, MAX_ENTRIES - 1) for key in scheduler_keys])
-        return [Batch(request, len(scheduler_keys), partial(self._take, scheduler_keys))]
+        else:
+            self._keys = scheduler_keys
+        return [pack("LRANGE", key, 0, MAX_ENTRIES - 1) for key in self._keys]
 
-    def _take(self, scheduler_keys: list[bytes], lists: list[Reply]) -> None:
-        for key, elements in zip(scheduler_keys, lists, strict=True):
+    def take(self, lists: list[Reply]) -> None:
+        """Takes the lists in the order of the requests."""
+        for key, elements in zip(self._keys, lists, strict=True):
             if type(elements) is ReplyError:
                 self.error = f"{key!r}: {elements.text}"
                 continue

@@ -16,23 +16,27 @@ class WorkersPass:
     def __init__(self, cache: dict[bytes, Server]) -> None:
         #: Record bytes -> server, kept over scans: most records do not change between two.
         self._cache = cache
+        self._keys: list[bytes] = []
         self.servers: dict[bytes, Server] = {}
         self.error = ""
 
-    def batches(self, server_keys: Reply) -> list[Batch]:
-        """Asks for the records that the registry names."""
+    @property
+    def count(self) -> int:
+        """How many records there are to read."""
+        return len(self._keys)
+
+    def requests(self, server_keys: Reply) -> list[bytes]:
+        """Asks for the records that the registry names, with a command for each."""
         if type(server_keys) is ReplyError:
             self.error = f"{keys.SERVERS}: {server_keys.text}"
-            return []
-        if not server_keys:
-            self._cache.clear()
-            return []
-        request = b"".join([pack("GET", key) for key in server_keys])
-        return [Batch(request, len(server_keys), partial(self._take, server_keys))]
+        else:
+            self._keys = server_keys
+        return [pack("GET", key) for key in self._keys]
 
-    def _take(self, server_keys: list[bytes], records: list[Reply]) -> None:
+    def take(self, records: list[Reply]) -> None:
+        """Takes the records in the order of the requests."""
         seen: dict[bytes, Server] = {}
-        for key, record in zip(server_keys, records, strict=True):
+        for key, record in zip(self._keys, records, strict=True):
             if record is None:  # expired between the two commands
                 continue
             try:

@@ -232,6 +232,15 @@ class Settings:
         group=SCAN,
         sentence="Serve the last scan again for this long. Scrapes at the same time share one scan anyway.",
     )
+    # Measured beside Redis on two cores: without it another client of Redis waits several times as long.
+    scan_nice: int = option(
+        "scan.nice",
+        options.integer(least=0, most=19),
+        default="10",
+        group=SCAN,
+        sentence="How far the exporter steps back where Redis and others on its machine need the processor,"
+        " as a nice value; 0 to compete with them.",
+    )
     collector_memory: bool = option(
         "collector.memory",
         options.SWITCH,

@@ -1,21 +1,22 @@
 """Prints whole pages of metrics: those of a scan, the count of scrapes, and the process' own."""
 
-import gzip
 from collections import Counter
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
-from prometheus_client.exposition import generate_latest
-from prometheus_client.openmetrics.exposition import generate_latest as generate_openmetrics
+from isal import igzip
 
 from asynq_exporter import metrics
 from asynq_exporter.metrics import api as api_metrics
 from asynq_exporter.metrics import exporter, worker_process
 from asynq_exporter.metrics.exposition import Format, Printer
 from asynq_exporter.metrics.family import Family, by_label
+from asynq_exporter.metrics.process import Process
 from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.queues import label
 from asynq_exporter.scan.snapshot import Snapshot
+
+#: The end mark of OpenMetrics.
+END = b"# EOF\n"
 
 #: The best ratio of time and size on pages like these.
 GZIP_LEVEL = 1
@@ -35,9 +36,7 @@ class Pages:
         #: The last whole page, and of what it is.
         self._page: tuple[Snapshot, Format, bytes] | None = None
         self._compressed: tuple[bytes, bytes] = (b"", b"")
-        self._registry = CollectorRegistry(auto_describe=True)
-        for collector in (ProcessCollector, PlatformCollector, GCCollector) if with_process else ():
-            collector(registry=self._registry)
+        self._process = Process() if with_process else None
 
     def main(self, snapshot: Snapshot, format_: Format, names: frozenset[str]) -> bytes:
         """The metrics of a snapshot; only those named, when any are."""
@@ -58,7 +57,7 @@ class Pages:
     def compress(self, page: bytes) -> bytes:
         """A page in gzip."""
         if self._compressed[0] is not page:
-            self._compressed = page, gzip.compress(page, GZIP_LEVEL, mtime=0)
+            self._compressed = page, igzip.compress(page, GZIP_LEVEL, mtime=0)
         return self._compressed[1]
 
     def worker(self, process: WorkerProcess, format_: Format, names: frozenset[str]) -> bytes:
@@ -67,12 +66,11 @@ class Pages:
 
     def print(self, families: Iterable[Family], format_: Format, names: frozenset[str]) -> bytes:
         """Families and the process' own metrics as a page."""
+        families = [*families, *(self._process.collect() if self._process else ())]
         if names:
             families = [family for family in families if _is_named(family, names)]
-        text = self._printers[format_].print(families)
-        registry = self._registry.restricted_registry(names) if names else self._registry
-        print_process = generate_openmetrics if format_ is Format.OPENMETRICS else generate_latest
-        return text.encode() + print_process(registry)
+        page = self._printers[format_].print(families)
+        return page + END if format_ is Format.OPENMETRICS else page
 
 
 def _is_named(family: Family, names: frozenset[str]) -> bool:

@@ -7,7 +7,8 @@ from asynq_exporter.core.catalog import Catalog
 from asynq_exporter.scan.background.collectors import NAMES, BackgroundCollectors
 from asynq_exporter.scan.pipe import UNREACHABLE
 from asynq_exporter.scan.route import Source
-from asynq_exporter.scan.scanner import QueueFilter, Scanner
+from asynq_exporter.scan.scanner import Scanner
+from asynq_exporter.scan.selection import QueueFilter
 from asynq_exporter.scan.shared import Shared
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler, UpstreamView

@@ -16,7 +16,7 @@ from asynq_exporter.core.policies import retry
 from asynq_exporter.core.worker import Handler, Server, ServerConfig, ServerStatus, delay_by
 from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.pipe import UNREACHABLE
-from asynq_exporter.scan.scanner import QueueFilter
+from asynq_exporter.scan.selection import QueueFilter
 from asynq_exporter.settings import Settings, SettingsError
 from asynq_exporter.web import appkeys, headers, metrics, server
 from asynq_exporter.web.app import MAX_BODY_BYTES

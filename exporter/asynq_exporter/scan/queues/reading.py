@@ -2,17 +2,20 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from asynq_exporter.core import keys
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
+from asynq_exporter.scan.queues.ask import Ask
 from asynq_exporter.scan.queues.columns import label
+from asynq_exporter.scan.queues.orphans import Orphans
 from asynq_exporter.scan.queues.requests import (
     COUNTERS,
     FIRST_ROUND,
     FIRST_ROUND_COMMANDS,
     QueueRequests,
+    Slice,
     filled,
 )
 
@@ -35,16 +38,6 @@ EMPTY = {
 LATER = (*EMPTY, "forwarding_delay_seconds")
 
 
-class Ask(NamedTuple):
-    """The commands of a later round that are of one kind, and who takes their replies."""
-
-    #: The queue of each command.
-    rows: Sequence[int]
-    requests: Sequence[bytes]
-    #: Takes rows and replies; may ask further. Called anew for each row where some reply was not understood.
-    take: Callable[[Sequence[int], Sequence[Reply]], "list[Ask]"]
-
-
 class QueuePass:
     """Reads one set of queues once; `columns` fills up as replies come in."""
 
@@ -57,37 +50,52 @@ class QueuePass:
         }
         #: Queue -> what is wrong with it.
         self.errors: dict[str, str] = {}
-        #: Queue -> IDs of its longest-running tasks, the oldest last.
-        self.oldest_active: dict[int, list[bytes]] = {}
+        self.orphans = Orphans(self.names, self.columns, requests.later)
         #: Whether the first round of a queue has been answered.
         self.read = [False] * len(self.names)
         self._slices = requests.slices
         self._later = requests.later
 
     def batches(self) -> list[Batch]:
-        """The first round, a batch for each slice."""
+        """The first round, a batch for each slice, and what can be foreseen of the second."""
         return [
             Batch(
-                filled(request, self.now_seconds),
-                len(rows) * FIRST_ROUND_COMMANDS,
-                partial(self._take_first_round, rows.start),
-                self._key(rows.start),
+                filled(piece.request, self.now_seconds),
+                len(piece.rows) * FIRST_ROUND_COMMANDS + len(piece.foreseen),
+                partial(self._take_slice, piece),
+                self._key(piece.rows.start),
             )
-            for rows, request in self._slices
+            for piece in self._slices
         ]
 
-    def _take_first_round(self, start: int, replies: list[Reply]) -> list[Batch]:
-        step, columns = FIRST_ROUND_COMMANDS, self.columns
-        end = start + len(replies) // step
+    def _take_slice(self, piece: Slice, replies: list[Reply]) -> list[Batch]:
+        count = len(piece.rows) * FIRST_ROUND_COMMANDS
+        asks = self._take_first_round(piece.rows, replies[:count])
+        asked = [request for ask in asks for request in ask.requests]
+        if asked == piece.foreseen:
+            left = self._take_asks(asks, replies[count:])
+        else:
+            left = self._take_foreseen(asks, dict(zip(piece.foreseen, replies[count:], strict=True)))
+        piece.learn(asked)
+        return self._batches(left)
+
+    def _take_foreseen(self, asks: list[Ask], known: Mapping[bytes, Reply]) -> list[Ask]:
+        """Takes the replies that came before the question; what is left to ask."""
+        left: list[Ask] = []
+        for ask in asks:
+            early = ask.only(lambda request: request in known)
+            left += self._take_ask(early, [known[request] for request in early.requests])
+            left.append(ask.only(lambda request: request not in known))
+        return [ask for ask in left if ask.rows]
+
+    def _take_first_round(self, rows: range, replies: list[Reply]) -> list[Ask]:
+        step, columns, start, end = FIRST_ROUND_COMMANDS, self.columns, rows.start, rows.stop
         for offset, name in enumerate(FIRST_ROUND):
             columns[name][start:end] = replies[offset::step]
         if ReplyError in set(map(type, replies)):
             self._remove_errors(start, end)
         self.read[start:end] = [True] * (end - start)
-        rows = range(start, end)
-        return self._batches(
-            [*self._take_all_counters(rows, replies[step - 1 :: step]), *self._second_round(rows)]
-        )
+        return [*self._take_all_counters(rows, replies[step - 1 :: step]), *self._second_round(rows)]
 
     def _remove_errors(self, start: int, end: int) -> None:
         for name in FIRST_ROUND:
@@ -169,7 +177,7 @@ class QueuePass:
             requests = [later[row].pending_since(columns["tail"][row]) for row in tails]
             yield Ask(tails, requests, self._take_tails)
         if active := where("active"):
-            yield Ask(active, [later[row].oldest_active for row in active], self._take_oldest_active)
+            yield self.orphans.ask(active)
         if archived := where("archived"):
             yield Ask(archived, [later[row].dead_since for row in archived], self._take_dead_since)
             yield Ask(archived, [later[row].oldest_dead for row in archived], self._take_oldest_dead)
@@ -186,20 +194,23 @@ class QueuePass:
             return []
         request = filled(b"".join([request for ask in asks for request in ask.requests]), self.now_seconds)
         replies = sum([len(ask.rows) for ask in asks])
-        return [Batch(request, replies, partial(self._take_asks, asks), self._key(asks[0].rows[0]))]
+        return [Batch(request, replies, partial(self._take_batch, asks), self._key(asks[0].rows[0]))]
 
     def _key(self, row: int) -> bytes:
         """The beginning of the keys of a queue, which has what places them all."""
         return self._later[row].task_prefix
 
-    def _take_asks(self, asks: list[Ask], replies: list[Reply]) -> list[Batch]:
+    def _take_batch(self, asks: list[Ask], replies: list[Reply]) -> list[Batch]:
+        return self._batches(self._take_asks(asks, replies))
+
+    def _take_asks(self, asks: list[Ask], replies: list[Reply]) -> list[Ask]:
         more: list[Ask] = []
         start = 0
         for ask in asks:
             end = start + len(ask.rows)
             more += self._take_ask(ask, replies[start:end])
             start = end
-        return self._batches(more)
+        return more
 
     def _take_ask(self, ask: Ask, replies: list[Reply]) -> list[Ask]:
         if ReplyError not in set(map(type, replies)):
@@ -248,49 +259,6 @@ class QueuePass:
         for row, since in zip(rows, times, strict=True):
             if since is not None:
                 self.columns["latency_seconds"][row] = max(self.now_ns - int(since), 0) / 1e9
-        return []
-
-    def _take_oldest_active(self, rows: Sequence[int], windows: Sequence[Reply]) -> list[Ask]:
-        columns, doubtful = self.columns, {}
-        for row, task_ids in zip(rows, windows, strict=True):
-            self.oldest_active[row] = task_ids
-            leases = columns["leases"][row]
-            if leases is None:
-                continue
-            without = columns["active"][row] - leases
-            columns["no_lease"][row] = max(without, 0)
-            if without or columns["lease_expired"][row]:
-                doubtful[row] = task_ids
-        if not doubtful:
-            return []
-        # A stale lease can hide a missing one from the difference, and a task may just be on its way out.
-        # So ask for the leases of the oldest, and then which of them are still active.
-        missing: dict[int, list[bytes]] = {}
-        leases_of = [pack("ZMSCORE", keys.lease(self.names[row]), *ids) for row, ids in doubtful.items()]
-        still_active = [self._later[row].oldest_active for row in doubtful]
-        return [
-            Ask(tuple(doubtful), leases_of, partial(self._take_leases, doubtful, missing)),
-            Ask(tuple(doubtful), still_active, partial(self._take_still_active, missing)),
-        ]
-
-    @staticmethod
-    def _take_leases(
-        asked: Mapping[int, list[bytes]],
-        missing: dict[int, list[bytes]],
-        rows: Sequence[int],
-        scores: Sequence[Reply],
-    ) -> list[Ask]:
-        for row, found in zip(rows, scores, strict=True):
-            pairs = zip(asked[row], found, strict=True)
-            missing[row] = [task_id for task_id, score in pairs if score is None]
-        return []
-
-    def _take_still_active(
-        self, missing: Mapping[int, list[bytes]], rows: Sequence[int], windows: Sequence[Reply]
-    ) -> list[Ask]:
-        column = self.columns["no_lease"]
-        for row, task_ids in zip(rows, windows, strict=True):
-            column[row] = max(column[row] or 0, len(set(missing.get(row, ())).intersection(task_ids)))
         return []
 
     def _take_other_active(self, rows: Sequence[int], counts: Sequence[Reply]) -> list[Ask]:

@@ -5,6 +5,7 @@ replaced. Cost does not grow with the number of tasks or of groups.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -64,6 +65,30 @@ class Later(NamedTuple):
         return HGET_SINCE % (len(self.task_prefix) + len(task_id), self.task_prefix, task_id)
 
 
+@dataclass(slots=True)
+class Slice:
+    """The queues that are asked about in one batch."""
+
+    rows: range
+    #: The first round of their commands, and what is sent along with it.
+    request: bytes
+    #: Commands of the second round that are sent along.
+    foreseen: list[bytes] = field(default_factory=list)
+    #: The second round of the last scan.
+    asked: list[bytes] = field(default_factory=list)
+
+    def learn(self, asked: list[bytes]) -> None:
+        """Foresees what was asked in two scans in a row: a busy queue asks of another task each time."""
+        foreseen = asked
+        if asked != self.asked:
+            before = set(self.asked)
+            foreseen = [request for request in asked if request in before]
+        self.asked = asked
+        if foreseen != self.foreseen:
+            first = self.request[: -sum(map(len, self.foreseen)) or None]
+            self.foreseen, self.request = foreseen, b"".join([first, *foreseen])
+
+
 class QueueRequests:
     """The prebuilt requests of a set of queues on one UTC day."""
 
@@ -72,9 +97,8 @@ class QueueRequests:
         self.names = names
         self.day = day
         self.cuts = cuts
-        #: The rows of each slice, and the first round of its commands.
         self.slices = [
-            (rows, b"".join(map(self._first_round, names[rows.start : rows.stop])))
+            Slice(rows, b"".join(map(self._first_round, names[rows.start : rows.stop])))
             for rows in _slices(len(names), cuts)
         ]
         self.later = [_later(queue) for queue in names]
