@@ -20,6 +20,9 @@ T = TypeVar("T")
 #: How often a command follows its key to another node; the nodes of a torn cluster may disagree for ever.
 MAX_REDIRECTS = 2
 
+#: MGETs that a pass takes apart at most, for those whose slot is on its way; a slot takes a moment for that.
+MAX_MENDED = 100
+
 #: Share of a pass's time that it waits for a node that hangs; the rest is for the others.
 PATIENCE = 0.5
 
@@ -51,6 +54,8 @@ class ClusterRoute:
         #: Commands sent and replies waited for in sequence since `begin`.
         self.commands = 0
         self.round_trips = 0
+        #: MGETs taken apart since then.
+        self._mended = 0
 
     @property
     def is_open(self) -> bool:
@@ -59,7 +64,7 @@ class ClusterRoute:
 
     def begin(self, *, timeout_seconds: float) -> None:
         """Starts counting anew, for a pass that may take some time."""
-        self.commands = self.round_trips = 0
+        self.commands = self.round_trips = self._mended = 0
         self._until = asyncio.get_running_loop().time() + timeout_seconds * PATIENCE
 
     def arrange(self, names: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
@@ -113,10 +118,18 @@ class ClusterRoute:
                     follows.append(question)
                     continue
                 _check(question.replies)
-                more = [Question(batch) for batch in question.batch.take(question.replies) or ()]
+                more = [Question(batch) for batch in self._answered(question)]
                 parts += [part for each in more for part in self._parts(each)]
                 follows += more
             questions = follows
+
+    def _answered(self, question: Question) -> Iterable[Batch]:
+        """Hands a question its replies, unless there are some to be mended first; what is sent next."""
+        torn = question.torn()[: max(MAX_MENDED - self._mended, 0)]
+        if not torn:
+            return question.batch.take(question.replies) or ()
+        self._mended += len(torn)
+        return [question.mended(torn)]
 
     def _parts(self, question: Question) -> Iterator[tuple[Address | None, Part]]:
         """Which node is asked what of a question; None where no node serves the key."""
