@@ -2,8 +2,10 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
+from redis.asyncio import RedisCluster
 from redis.crc import key_slot
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import DataError, ResponseError, TryAgainError
@@ -61,6 +63,15 @@ async def test_a_queue_that_no_slot_holds_is_refused(redis: ClusterClient, nodes
     assert [0, 0, 0] == [node.client().dbsize() for node in nodes.masters]
     await Client(redis).enqueue(Task("t"), queue="x}y")
     assert 1 == await redis.llen(keys.pending("x}y"))
+
+
+async def test_the_other_client_of_a_cluster_is_refused(nodes: Nodes) -> None:
+    """redis-py's own, with the one to take."""
+    other: Any = RedisCluster(host="127.0.0.1", port=nodes.port)
+    for kind in (Client, Broker, Inspector):
+        with pytest.raises(InvalidArgumentError, match="ClusterClient"):
+            kind(other)
+    await other.aclose()
 
 
 async def test_what_is_of_one_node_is_refused(redis: ClusterClient, nodes: Nodes) -> None:

@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import (
     ClusterCrossSlotError,
     ClusterDownError,
@@ -76,6 +76,10 @@ class Operations:
     def __init__(
         self, redis: Redis, clock: Clock | None = None, *, scripts: ScriptRunner | None = None
     ) -> None:
+        if isinstance(redis, RedisCluster):
+            raise InvalidArgumentError(
+                "give a ClusterClient of asynq_exporter.core instead of redis-py's RedisCluster"
+            )
         self._redis = redis
         self._clock: Clock = clock or SystemClock()
         self._scripts = scripts or ScriptRunner(redis)
