@@ -6,17 +6,27 @@ import itertools
 import logging
 from collections import Counter
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from asynq_exporter.core import Client, ClusterClient, Task, TaskIdConflictError, UnavailableError, keys
+from asynq_exporter.core import (
+    Broker,
+    Client,
+    ClusterClient,
+    Task,
+    TaskIdConflictError,
+    UnavailableError,
+    keys,
+)
 from asynq_exporter.core.inspector import Inspector
 from asynq_exporter.core.worker import Attempt
 from tests.cluster.conftest import QUEUES, client_of
 from tests.conftest import RedisServer, wait_until
+from tests.core.queue_state import a_task
 from tests.core.worker.serving import Gate, serving, there, until
-from tests.scan.topology.nodes import Nodes
+from tests.scan.topology.nodes import Nodes, cluster
 
 #: Tasks per queue that are there before a master dies.
 BEFORE = 20
@@ -156,6 +166,43 @@ async def all_is_done(redis: ClusterClient) -> bool:
     inspector = Inspector(redis)
     infos = [await inspector.queue_info(queue) for queue in QUEUES]
     return not any(sum(info.tasks.values()) for info in infos)
+
+
+async def test_worker_goes_on_with_what_is_left(tmp_path: Path) -> None:
+    """A master is lost for good: a strict order passes over its queues, and leases elsewhere hold."""
+    with cluster(tmp_path) as own:
+        lost = own.owner(keys.QUEUES)
+        gone = next(queue for queue in QUEUES if own.owner(keys.pending(queue)) is lost)
+        left = next(queue for queue in QUEUES if own.owner(keys.pending(queue)) is not lost)
+        gate = Gate()
+        async with client_of(own) as redis:
+            config = {**SHORT, "queues": {gone: 2, left: 1}, "strict_priority": True}
+            async with serving(redis, gate, **config):
+                await Client(redis).enqueue(Task("t"), queue=left, task_id="before")
+                await gate.holds(1)
+                await asyncio.to_thread(lost.kill)
+                broker = Broker(redis)
+                await broker._scripts.run_many([broker._enqueue(a_task("after", queue=left))])
+                await gate.holds(2)
+                ends = await redis.zscore(keys.lease(left), "before") or 0.0
+
+                async def is_longer() -> bool:
+                    now = await redis.zscore(keys.lease(left), "before") or 0.0
+                    return now > ends + 2
+
+                await until(is_longer, what="the lease is extended again and again")
+                assert [] == gate.canceled
+                gate.opened.set()
+                await gone_from(redis, left)
+
+
+async def gone_from(redis: ClusterClient, queue: str) -> None:
+    """Waits until a queue has nothing active."""
+
+    async def is_idle() -> bool:
+        return int(await redis.llen(keys.active(queue))) == 0
+
+    await until(is_idle, what="all is done")
 
 
 async def test_cancelations_are_heard_after_a_failover(own: Nodes) -> None:

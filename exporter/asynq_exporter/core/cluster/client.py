@@ -16,10 +16,11 @@ from asynq_exporter.core.cluster.commands import EVERYWHERE, encoded, key_of
 from asynq_exporter.core.cluster.nodes import Nodes
 from asynq_exporter.core.cluster.slots import Address, host_of, written
 
-#: How often a command is sent after a node named another, or asked for another try.
+#: How often a command is sent at most, as nodes name others.
 MAX_TRIES = 6
 
-#: Wait before another try at the keys of a slot that is on its way, growing with each.
+#: How often the keys of a slot that is on its way are waited for, and how long, growing with each time.
+MAX_PAUSES = 2
 PAUSE_SECONDS = 0.05
 
 #: A command and the options that redis-py reads its reply by.
@@ -102,7 +103,7 @@ class ClusterClient(Redis):
         for block in blocks:
             block.address = self._nodes.of(block.key)
         todo = list(blocks)
-        for number in range(1, MAX_TRIES + 1):
+        for _ in range(MAX_TRIES):
             shares: dict[Address | None, list[_Block]] = {}
             for block in todo:
                 shares.setdefault(block.address, []).append(block)
@@ -110,8 +111,8 @@ class ClusterClient(Redis):
             todo = [block for block in todo if self._goes_on(block)]
             if not todo:
                 return
-            if any(block.waits for block in todo):
-                await asyncio.sleep(PAUSE_SECONDS * number)
+            if pauses := max(block.pauses for block in todo):
+                await asyncio.sleep(PAUSE_SECONDS * pauses)
 
     async def _ask(self, address: Address | None, blocks: "Sequence[_Block]") -> None:
         """Asks a node; what it leaves unanswered gets the error."""
@@ -142,7 +143,6 @@ class ClusterClient(Redis):
     def _goes_on(self, block: "_Block") -> bool:
         """Whether a block is to be sent once more, to the node that the last one named."""
         verdict = block.verdict()
-        block.waits = isinstance(verdict, TryAgainError)
         if isinstance(verdict, AskError):  # MOVED is one, to redis-py
             assert block.address is not None  # noqa: S101 -- somebody answered
             block.address = (host_of(str(verdict.host).encode(), block.address), verdict.port)
@@ -152,7 +152,10 @@ class ClusterClient(Redis):
             return True
         if isinstance(verdict, ClusterDownError):
             self._nodes.doubt()
-        return block.waits
+        if isinstance(verdict, TryAgainError):
+            block.pauses += 1
+            return block.pauses <= MAX_PAUSES
+        return False
 
     async def _tell_all(self, command: Command) -> Any:
         """The reply of any master; of one that is lost nothing is wanted as long as there is another."""
@@ -229,7 +232,8 @@ class _Block:
     address: Address | None = None
     #: The node answers only those who say ASKING.
     asking: bool = False
-    waits: bool = False
+    #: How often it was asked to try again.
+    pauses: int = 0
     replies: list[Any] = field(default_factory=list)
 
     def verdict(self) -> Any:

@@ -35,6 +35,8 @@ class Nodes:
         #: Nodes that failed since they last answered; they are asked for the map last.
         self._doubtful: set[Address] = set()
         self._hung_until: dict[Address, float] = {}
+        #: What the nodes said that were asked for the map in vain.
+        self._errors: list[str] = []
 
     def client(self, address: Address) -> Redis:
         """The client of a node."""
@@ -64,6 +66,8 @@ class Nodes:
             if self._stale and loop.time() >= self._look_again_at:
                 await self._ask_around()
                 self._look_again_at = loop.time() + LOOK_SECONDS
+        if not self._map.shards:
+            raise RedisConnectionError(f"no node of the cluster answers: {'; '.join(self._errors)}")
 
     def doubt(self) -> None:
         """Tells that the map may no longer be true."""
@@ -93,19 +97,21 @@ class Nodes:
 
     async def _ask_around(self) -> None:
         candidates = dict.fromkeys([*self._map.addresses(), *self._seeds])
-        errors = []
+        self._errors = []
         for address in sorted(candidates, key=lambda each: each in self._doubtful):
             try:
                 self._map = await self._ask(address)
             except (RedisError, OSError, *slots.MALFORMED) as exc:
                 self._doubtful.add(address)
-                errors.append(f"node {written(address)}: {exc}")
+                self._errors.append(f"node {written(address)}: {exc}")
+            except BaseException:
+                # Whoever asked has no more time, so the next one begins with another node.
+                self._doubtful.add(address)
+                raise
             else:
                 self._doubtful.discard(address)
                 self._stale = False
                 return
-        if not self._map.shards:
-            raise RedisConnectionError(f"no node of the cluster answers: {'; '.join(errors)}")
 
     async def _ask(self, address: Address) -> SlotMap:
         pipe = self.client(address).pipeline(transaction=False)
