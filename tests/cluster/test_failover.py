@@ -171,7 +171,7 @@ async def all_is_done(redis: ClusterClient) -> bool:
 async def test_worker_goes_on_with_what_is_left(tmp_path: Path) -> None:
     """A master is lost for good: a strict order passes over its queues, and leases elsewhere hold."""
     with cluster(tmp_path) as own:
-        lost = own.owner(keys.QUEUES)
+        lost = own.owner(keys.SERVERS)
         gone = next(queue for queue in QUEUES if own.owner(keys.pending(queue)) is lost)
         left = next(queue for queue in QUEUES if own.owner(keys.pending(queue)) is not lost)
         gate = Gate()
