@@ -18,7 +18,8 @@ from redis.backoff import NoBackoff
 from redis.credentials import CredentialProvider
 from redis.exceptions import AuthenticationError, ResponseError
 
-from asynq_exporter.scan.cluster import Address, Cluster
+from asynq_exporter.core.cluster import Address, ClusterClient
+from asynq_exporter.scan.cluster import Cluster
 from asynq_exporter.scan.route import Source
 from asynq_exporter.scan.sentinel import SentinelPool, Sentinels
 from asynq_exporter.settings import OPTIONS, Settings, SettingsError, text_file
@@ -39,15 +40,10 @@ def make_redis(settings: Settings, *, name: str = CLIENT_NAME) -> redis.asyncio.
     Behind Sentinel it finds the present master for each new connection: who asks for it may want to write.
 
     Raises:
-        SettingsError: the password file or a TLS file cannot be used, or the URL is that of a cluster.
+        SettingsError: the password file or a TLS file cannot be used.
     """
     source = make_source(replace(settings, redis_read_from="master"), name=name)
-    if isinstance(source, Cluster):
-        raise SettingsError(
-            "--redis.url: only the exporter's own pages can read a cluster; give the URL of a single Redis or"
-            " of Sentinel here"
-        )
-    return source
+    return ClusterClient(source.seeds, client=source.client) if isinstance(source, Cluster) else source
 
 
 def make_source(settings: Settings, *, name: str = CLIENT_NAME, target: str = "") -> Source:
@@ -78,7 +74,7 @@ def make_api_redis(settings: Settings) -> redis.asyncio.Redis | None:
     That is so where the API has a user of its own, and where the exporter reads replicas.
 
     Raises:
-        SettingsError: a file cannot be used, or the URL is that of a cluster.
+        SettingsError: a file cannot be used.
     """
     if settings.api_token_file is None:
         return None

@@ -13,6 +13,7 @@ from typing import IO, Any
 import pytest
 
 from tests.conftest import RedisServer, need_tool
+from tests.scan.topology.nodes import Nodes
 
 SOURCE = Path(__file__).parent / "go"
 BINARY = Path(__file__).parent / "bin" / "asynq-interop"
@@ -24,6 +25,9 @@ BUILD_SECONDS = 900
 RUN_SECONDS = 90
 
 Json = Any
+
+#: Where Go may be sent.
+Server = RedisServer | Nodes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,7 +54,7 @@ class Go:
 
     binary: Path
 
-    def run(self, command: str, redis: RedisServer, *flags: str, db: int = 0, stdin: Json = None) -> Json:
+    def run(self, command: str, redis: Server, *flags: str, db: int = 0, stdin: Json = None) -> Json:
         """What a subcommand prints, as parsed JSON; `stdin` is handed over as JSON."""
         done = subprocess.run(
             self.argv(command, redis, "-db", str(db), *flags),
@@ -63,23 +67,23 @@ class Go:
         assert done.returncode == 0, done.stderr
         return json.loads(done.stdout)
 
-    def inspect(self, redis: RedisServer, *, db: int = 0) -> Json:
+    def inspect(self, redis: Server, *, db: int = 0) -> Json:
         """Everything that the Inspector tells."""
         return self.run("inspect", redis, db=db)
 
-    def enqueue(self, redis: RedisServer, *asks: Mapping[str, Json], db: int = 0) -> Sequence[Json]:
+    def enqueue(self, redis: Server, *asks: Mapping[str, Json], db: int = 0) -> Sequence[Json]:
         """Enqueues through the real client; one answer each, a task or the name of an error."""
         answers: Sequence[Json] = self.run("enqueue", redis, db=db, stdin=list(asks))
         return answers
 
     @contextmanager
-    def live(self, redis: RedisServer, *flags: str) -> Iterator[LiveProcess]:
+    def live(self, redis: Server, *flags: str) -> Iterator[LiveProcess]:
         """A real server and scheduler whose heartbeats are in Redis; ends them unless the test did so."""
         with self._started(self.argv("live", redis, *flags)) as live:
             yield live
 
     @contextmanager
-    def serve(self, redis: RedisServer, *flags: str) -> Iterator[LiveProcess]:
+    def serve(self, redis: Server, *flags: str) -> Iterator[LiveProcess]:
         """A real server that works; ends it unless the test did so."""
         with self._started(self.argv("serve", redis, *flags)) as live:
             yield live
@@ -97,7 +101,7 @@ class Go:
                 process.kill()
 
     @contextmanager
-    def exporter(self, redis: RedisServer) -> Iterator[str]:
+    def exporter(self, redis: Server) -> Iterator[str]:
         """Upstream's own exporter; yields the URL of its metrics."""
         argv = self.argv("exporter", redis)
         with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
@@ -107,7 +111,7 @@ class Go:
                 process.send_signal(signal.SIGTERM)
 
     @contextmanager
-    def measured(self, redis: RedisServer, *flags: str) -> Iterator[str]:
+    def measured(self, redis: Server, *flags: str) -> Iterator[str]:
         """A real server with the documented middleware; yields the URL of its metrics."""
         argv = self.argv("measured", redis, *flags)
         with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
@@ -117,8 +121,10 @@ class Go:
             finally:
                 process.kill()
 
-    def argv(self, command: str, redis: RedisServer, *flags: str) -> list[str]:
+    def argv(self, command: str, redis: Server, *flags: str) -> list[str]:
         """The command line of a subcommand."""
+        if isinstance(redis, Nodes):
+            flags = ("-cluster", *flags)
         return [str(self.binary), command, "-redis", f"127.0.0.1:{redis.port}", *flags]
 
 

@@ -15,7 +15,7 @@ from asynq_exporter.core.broker import Broker, NewTask
 from asynq_exporter.core.clock import Clock, SystemClock
 from asynq_exporter.core.errors import DuplicateTaskError, InvalidArgumentError
 from asynq_exporter.core.messages import NANOSECONDS, TaskInfo, TaskMessage
-from asynq_exporter.core.scripts.gathering import GatheringRunner
+from asynq_exporter.core.scripts.lanes import gathering
 from asynq_exporter.core.states import TaskState
 
 logger = logging.getLogger(__name__)
@@ -98,7 +98,7 @@ class Client:
         self, redis: Redis, clock: Clock | None = None, *, admission: Admission | None = None
     ) -> None:
         self._clock: Clock = clock or SystemClock()
-        self._broker = Broker(redis, self._clock, scripts=GatheringRunner(redis))
+        self._broker = Broker(redis, self._clock, scripts=gathering(redis))
         self._admission = admission
 
     async def enqueue(self, task: Task, **options: Unpack[Options]) -> TaskInfo:

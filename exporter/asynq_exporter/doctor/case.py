@@ -40,6 +40,8 @@ class Case:
     schedulers_known: int = 0
     #: Key of an asynq that is no more -> what it was.
     old_keys: Mapping[str, str] = field(default_factory=dict)
+    #: Whether the scan goes to all nodes of a cluster.
+    whole_cluster: bool = False
     #: Part -> why it could not be read.
     unread: Mapping[str, str] = field(default_factory=dict)
 

@@ -33,6 +33,9 @@ class Place:
             number = "" if database in {"", "0"} else f" -n {shlex.quote(database)}"
             return f"redis-cli -s {shlex.quote(unquote(parts.path))}{number}"
         ask = " --askpass" if "***@" in self.redis_url else ""
+        if parts.scheme.endswith("-cluster"):
+            scheme, node = parts.scheme.removesuffix("-cluster"), parts.netloc.split(",")[0]
+            return f"redis-cli -c -u {shlex.quote(f'{scheme}://{node}')}{ask}"
         return f"redis-cli -u {shlex.quote(parts.geturl())}{ask}"
 
     @property
@@ -41,6 +44,8 @@ class Place:
         parts = urlsplit(self.redis_url.replace("***@", ""))
         if parts.scheme == "unix":
             return "asynq"
+        if parts.scheme.endswith("-cluster"):
+            return shlex.join(["asynq", "--cluster", "--cluster_addrs", parts.netloc])
         database = parts.path.strip("/")
         words = ["asynq"]
         if parts.netloc != "127.0.0.1:6379":

@@ -1,6 +1,7 @@
 """What Redis says beyond the scan: will it keep the data, what time is it there, when did workers beat."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import redis.asyncio
@@ -8,6 +9,7 @@ import redis.exceptions
 
 from asynq_exporter.core import keys
 from asynq_exporter.core.clock import Clock
+from asynq_exporter.core.cluster import masters
 from asynq_exporter.doctor.sample import Facts, Heartbeat
 
 #: Servers whose beats are looked at, the latest first.
@@ -18,11 +20,27 @@ CUT_SECONDS = 0.5
 
 
 async def read(client: "redis.asyncio.Redis", clock: Clock) -> Facts:
-    """The facts.
+    """The facts; of a cluster the worst of its masters.
 
     Raises:
         redis.exceptions.RedisError, OSError: INFO or TIME is refused, or Redis is gone.
     """
+    found = [await _read_node(node, clock) for node in await masters(client)]
+    # Written down continually, from time to time, or at least meant to be.
+    weakest = min(
+        found, key=lambda each: (bool(each.aof_enabled), bool(each.rdb_saves), bool(each.save_points))
+    )
+    return replace(
+        weakest,
+        uptime_seconds=min(
+            (each.uptime_seconds for each in found if each.uptime_seconds is not None), default=None
+        ),
+        last_save_failed=any(each.last_save_failed for each in found),
+        clock_ahead_seconds=max((each.clock_ahead_seconds or 0.0 for each in found), key=abs),
+    )
+
+
+async def _read_node(client: "redis.asyncio.Redis", clock: Clock) -> Facts:
     info: Mapping[str, Any] = await client.info()
     before = clock.now_ns()
     seconds, microseconds = await client.time()

@@ -54,6 +54,5 @@ async def _examine(
         )
     finally:
         await scanner.close()
-        # Of a Redis that hangs there is no goodbye to wait for.
-        await client.connection_pool.disconnect(inuse_connections=True)
+        await client.aclose()
     return examine(case, only=wishes.only)

@@ -14,6 +14,7 @@ import redis.exceptions
 
 from asynq_exporter.core import keys
 from asynq_exporter.core.clock import Clock, SystemClock
+from asynq_exporter.core.cluster import ClusterClient
 from asynq_exporter.core.errors import AsynqError, NotFoundError
 from asynq_exporter.core.inspector import InspectedTask, Inspector, SchedulerEntryView
 from asynq_exporter.core.states import TaskState
@@ -74,7 +75,13 @@ async def look(
     unread = {**_unread_parts(last), **reading.unread}
     if first is None:
         unread["second scan"] = NO_SECOND_SCAN
-    return Case(first=first, last=last, unread=unread, **reading.found)
+    return Case(
+        first=first,
+        last=last,
+        unread=unread,
+        whole_cluster=isinstance(client, ClusterClient),
+        **reading.found,
+    )
 
 
 #: Parts that a check may need.

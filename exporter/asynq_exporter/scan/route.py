@@ -8,6 +8,7 @@ from typing import Protocol
 
 import redis.asyncio
 
+from asynq_exporter.core.cluster import ClusterClient
 from asynq_exporter.scan.cluster import Cluster, ClusterRoute
 from asynq_exporter.scan.pipe import Batch, Pipe
 from asynq_exporter.scan.sentinel import SentinelPipe, SentinelPool
@@ -57,6 +58,8 @@ class Route(Protocol):
 
 def make_route(source: Source) -> Route:
     """The way to what is behind a client, with connections of its own."""
+    if isinstance(source, ClusterClient):
+        source = Cluster(source.seeds, source.make)
     if isinstance(source, Cluster):
         return ClusterRoute(source)
     if isinstance(source.connection_pool, SentinelPool):

@@ -67,7 +67,7 @@ def create_app(
         from asynq_exporter.web.api import site  # noqa: PLC0415 -- pydantic takes long
 
         client = api_client or source
-        assert not isinstance(client, Cluster)  # noqa: S101 -- connect makes no client for the API there
+        assert not isinstance(client, Cluster)  # noqa: S101 -- there connect makes the API a client of its own
         site.add_to(
             app,
             settings,

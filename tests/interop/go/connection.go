@@ -17,10 +17,11 @@ import (
 // patience ends every wait in this program; a hang shows as an error that names what was awaited.
 const patience = 60 * time.Second
 
-// connection is the pair of flags that every subcommand has.
+// connection are the flags that every subcommand has.
 type connection struct {
-	addr string
-	db   int
+	addr    string
+	db      int
+	cluster bool
 }
 
 // newFlags makes the flag set of a subcommand with the connection flags in it.
@@ -29,16 +30,23 @@ func newFlags(name string) (*flag.FlagSet, *connection) {
 	conn := &connection{}
 	flags.StringVar(&conn.addr, "redis", "127.0.0.1:6379", "HOST:PORT of the Redis")
 	flags.IntVar(&conn.db, "db", 0, "database number")
+	flags.BoolVar(&conn.cluster, "cluster", false, "it is a node of a cluster")
 	return flags, conn
 }
 
 // opt is the connection in asynq's own form.
-func (c *connection) opt() asynq.RedisClientOpt {
+func (c *connection) opt() asynq.RedisConnOpt {
+	if c.cluster {
+		return asynq.RedisClusterClientOpt{Addrs: []string{c.addr}}
+	}
 	return asynq.RedisClientOpt{Addr: c.addr, DB: c.db}
 }
 
 // raw is a plain Redis client, for the few keys that asynq's public interface does not show.
-func (c *connection) raw() *redis.Client {
+func (c *connection) raw() redis.UniversalClient {
+	if c.cluster {
+		return redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{c.addr}})
+	}
 	return redis.NewClient(&redis.Options{Addr: c.addr, DB: c.db})
 }
 

@@ -127,7 +127,7 @@ func waitUntilEmpty(conn *connection, queues weights) error {
 	})
 }
 
-func isEmpty(inspector *asynq.Inspector, raw *redis.Client, queue string) (bool, error) {
+func isEmpty(inspector *asynq.Inspector, raw redis.UniversalClient, queue string) (bool, error) {
 	// Tasks go from a group over a set to a pending task: reading in this order never misses them all.
 	groups, err := inspector.Groups(queue)
 	if err != nil {

@@ -136,6 +136,11 @@ class Nodes:
         """The URL of the cluster."""
         return "redis-cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.masters)
 
+    @property
+    def port(self) -> int:
+        """The port of one node, which tells of the others."""
+        return self.masters[0].port
+
     def client(self) -> "redis.RedisCluster":
         """A client that writes to any node."""
         return redis.RedisCluster(host="127.0.0.1", port=self.masters[0].port, require_full_coverage=False)
@@ -204,7 +209,9 @@ def _join(nodes: Nodes) -> None:
 
 def _agrees(node: RedisServer, everyone: Sequence[RedisServer]) -> bool:
     known = _tell(node, "NODES").decode()
-    ok = b"cluster_state:ok" in _tell(node, "INFO")
+    info = _tell(node, "INFO")
+    # A node that serves without the others is "ok" before it knows what they serve.
+    ok = b"cluster_state:ok" in info and f"cluster_slots_ok:{SLOTS}".encode() in info
     return ok and len(known.splitlines()) == len(everyone) and "handshake" not in known
 
 

@@ -1,5 +1,6 @@
 """A scan of a Redis Cluster of three masters: real servers, one of them lost, hung, or its slots moved."""
 
+import time
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -10,7 +11,9 @@ from redis.crc import key_slot
 
 from asynq_exporter import connect
 from asynq_exporter.core import catalog, keys
+from asynq_exporter.core.clock import utc_day
 from asynq_exporter.scan.background.collectors import BackgroundCollectors
+from asynq_exporter.scan.cluster import route
 from asynq_exporter.scan.scanner import Scanner
 from asynq_exporter.scan.snapshot import Snapshot
 from asynq_exporter.scan.upstream import UpstreamSampler
@@ -200,33 +203,59 @@ async def test_a_node_that_wants_all_slots_served_is_down(tmp_path: Path) -> Non
 
 
 async def test_a_slot_that_moved_is_followed(own: Nodes) -> None:
-    """ASK and MOVED lead to the right node within the same scan, and the next one goes there at once."""
+    """ASK and MOVED lead to the right node within the same scan, and the next one goes there at once.
+
+    Redis itself gives no several keys of a slot that is on its way, if one of them does not exist: counters
+    are then asked for one by one, wherever each lies.
+    """
     queue = QUEUES[7]
     source, target = own.owner(keys.pending(queue)), own.masters[(own.index(keys.pending(queue)) + 1) % 3]
     async with scanner_of(settings_of(own)) as scanner:
-        await scanner.scan(timeout_seconds=20)
-        begin_move(queue, source, target)
+        with source.client() as client:
+            client.set(keys.failed(queue), 3)
+            client.set(keys.failed_on(queue, utc_day(time.time_ns())), 2)
+        before = await scanner.scan(timeout_seconds=20)
+        begin_move(queue, source, target, stays=keys.failed(queue))
         asked = await scanner.scan(timeout_seconds=20)
         end_move(queue, own, target)
         moved = await scanner.scan(timeout_seconds=20)
         settled = await scanner.scan(timeout_seconds=20)
 
-    for snapshot in (asked, moved, settled):
-        assert ALL == pending(snapshot), snapshot.queue_errors
-    # Redis itself gives no several keys of a slot that is on its way, if one of them does not exist.
-    assert {queue} == asked.queue_errors.keys()
-    assert "TRYAGAIN" in asked.queue_errors[queue]
-    assert {} == moved.queue_errors == settled.queue_errors
+    for snapshot in (before, asked, moved, settled):
+        assert {} == snapshot.queue_errors
+        assert ALL == pending(snapshot)
+    row = asked.queues.names.index(queue)
+    assert [7, 3, 2] == [
+        column[row] for column in (asked.queues.processed, asked.queues.failed, asked.queues.failed_today)
+    ]
     assert settled.cost.commands < moved.cost.commands
 
 
-def begin_move(queue: str, source: RedisServer, target: RedisServer) -> None:
-    """Marks the slot of a queue as on its way, and takes over its keys: its old node answers ASK."""
+async def test_no_more_is_asked_one_by_one_than_a_pass_can_bear(
+    own: Nodes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond the limit the queue's counters are missing, and the error says why."""
+    monkeypatch.setattr(route, "MAX_MENDED", 0)
+    queue = QUEUES[7]
+    async with scanner_of(settings_of(own)) as scanner:
+        await scanner.scan(timeout_seconds=20)
+        begin_move(
+            queue, own.owner(keys.pending(queue)), own.masters[(own.index(keys.pending(queue)) + 1) % 3]
+        )
+        asked = await scanner.scan(timeout_seconds=20)
+
+    assert {queue} == asked.queue_errors.keys()
+    assert "TRYAGAIN" in asked.queue_errors[queue]
+    assert ALL == pending(asked)
+
+
+def begin_move(queue: str, source: RedisServer, target: RedisServer, *, stays: str = "") -> None:
+    """Marks the slot of a queue as on its way, and takes over its keys but one: its old node answers ASK."""
     slot = key_slot(keys.pending(queue).encode())
     with source.client() as old, target.client() as new:
         new.execute_command("CLUSTER", "SETSLOT", slot, "IMPORTING", node_id(source))
         old.execute_command("CLUSTER", "SETSLOT", slot, "MIGRATING", node_id(target))
-        names = old.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100)
+        names = set(old.execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100)) - {stays.encode()}
         old.execute_command("MIGRATE", "127.0.0.1", target.port, "", 0, 10_000, "KEYS", *names)
 
 

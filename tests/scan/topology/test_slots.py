@@ -5,8 +5,8 @@ import asyncio
 import pytest
 
 from asynq_exporter.core import catalog, keys
+from asynq_exporter.core.cluster.slots import MALFORMED, Address, SlotMap
 from asynq_exporter.scan.cluster.questions import Question, commands, key_of
-from asynq_exporter.scan.cluster.slots import MALFORMED, Address, SlotMap
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
 from asynq_exporter.scan.scanner import Scanner

@@ -97,10 +97,19 @@ class Api:
         return await self.ask("POST", path, body=body, **options)
 
 
+class HasUrl(Protocol):
+    """A Redis, of whatever kind."""
+
+    @property
+    def url(self) -> str:
+        """Its URL."""
+        ...
+
+
 class ServeApi(Protocol):
     """Serves a Redis with the API on."""
 
-    def __call__(self, redis: RedisServer, **flags: str) -> AbstractAsyncContextManager[Api]:
+    def __call__(self, redis: HasUrl, **flags: str) -> AbstractAsyncContextManager[Api]:
         """A running application; flags are written with underscores for dots, two for dashes."""
         ...
 
@@ -110,7 +119,7 @@ def serve_api(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Api]]
     """Serves with a token for each role, changed by flags such as `api_read__only="true"`."""
 
     @asynccontextmanager
-    async def serving(redis: RedisServer, **flags: str) -> AsyncIterator[Api]:
+    async def serving(redis: HasUrl, **flags: str) -> AsyncIterator[Api]:
         token_file = tmp_path / "tokens"
         token_file.write_text(TOKEN_FILE)
         port = free_port()

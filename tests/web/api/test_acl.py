@@ -1,8 +1,9 @@
 """The Redis users of docs/redis-acl.md are enough, and no more than that."""
 
+import contextlib
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import redis
@@ -16,6 +17,7 @@ from tests.core.inspector.placing import GROUP, fill
 from tests.core.queue_state import Q
 from tests.interop.serving import serve
 from tests.project.acl import API_READ_RULES, API_WRITE_RULES, READ_ONLY_RULES
+from tests.scan.topology.nodes import Nodes
 from tests.web.api.conftest import TOKEN_FILE, TOKENS, Api, ServeApi
 from tests.web.api.test_access import example
 
@@ -152,9 +154,10 @@ async def write(api: Api, endpoint: Endpoint, **headers: Any) -> Any:
     return await api.post(endpoint.path, body, **headers)
 
 
-def fill_everything(server: RedisServer, *, flush: bool = True) -> None:
+def fill_everything(server: RedisServer | Nodes, *, flush: bool = True) -> None:
     """Two tasks in every state, a lock, one too long for a page, a job to cancel; perhaps no scripts."""
-    with server.client() as client:
+    # What is filled here alone, a client of a cluster does the same.
+    with contextlib.closing(cast("redis.Redis", server.client())) as client:
         client.flushdb()
         if flush:
             client.script_flush()

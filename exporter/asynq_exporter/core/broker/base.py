@@ -4,8 +4,9 @@ import contextlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from redis.asyncio import Redis
+from redis.asyncio import Redis, RedisCluster
 from redis.exceptions import (
+    ClusterCrossSlotError,
     ClusterDownError,
     ConnectionError,  # noqa: A004 - redis-py's own, and named so
     OutOfMemoryError,
@@ -17,7 +18,13 @@ from redis.exceptions import (
 )
 
 from asynq_exporter.core.clock import Clock, SystemClock
-from asynq_exporter.core.errors import AsynqError, InternalError, NotFoundError, UnavailableError
+from asynq_exporter.core.errors import (
+    AsynqError,
+    InternalError,
+    InvalidArgumentError,
+    NotFoundError,
+    UnavailableError,
+)
 from asynq_exporter.core.messages import NANOSECONDS
 from asynq_exporter.core.scripts import Argument, Call, ScriptRunner
 
@@ -39,6 +46,8 @@ def as_asynq_error(exc: RedisError) -> AsynqError:
     text = str(exc)
     if isinstance(exc, _UNAVAILABLE):
         return UnavailableError(f"Redis is not available: {text}")
+    if isinstance(exc, ClusterCrossSlotError):
+        return InvalidArgumentError(text)
     if isinstance(exc, ResponseError):
         # The errors of our own scripts. Redis 6.2 answers "INTERNAL" and 7 "ERR INTERNAL"; redis-py cuts
         # "ERR" off in some versions.
@@ -67,6 +76,10 @@ class Operations:
     def __init__(
         self, redis: Redis, clock: Clock | None = None, *, scripts: ScriptRunner | None = None
     ) -> None:
+        if isinstance(redis, RedisCluster):
+            raise InvalidArgumentError(
+                "give a ClusterClient of asynq_exporter.core instead of redis-py's RedisCluster"
+            )
         self._redis = redis
         self._clock: Clock = clock or SystemClock()
         self._scripts = scripts or ScriptRunner(redis)

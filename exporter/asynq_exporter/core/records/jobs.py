@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from asynq_exporter.core import job_id, keys, messages
 from asynq_exporter.core.broker.base import Operations, asynq_errors
 from asynq_exporter.core.clock import Clock
+from asynq_exporter.core.cluster import masters
 from asynq_exporter.core.errors import (
     AsynqError,
     InvalidArgumentError,
@@ -179,20 +180,23 @@ class Jobs(Operations):
 
     async def _walk(self, task_ids: set[str], queues: Sequence[str]) -> AsyncIterator[Job]:
         """Jobs found by looking at all keys, in a Redis that has few enough."""
-        [size] = await self._pipeline([("DBSIZE",)])
-        if size > self._walk_keys:
-            return
-        name = _escape(next(iter(task_ids))) if len(task_ids) == 1 else "*"
-        pattern, cursor = keys.task("*", f"job:{name}:*"), 0
-        while True:
-            with asynq_errors():
-                reply = await self._redis.scan(cursor, match=pattern, count=AT_ONCE)
-            cursor, names = cast("tuple[int, list[bytes]]", reply)
-            for key in map(messages.clean_text, names):
-                if job := _job_of(key, task_ids, queues):
-                    yield job
-            if not cursor:
+        with asynq_errors():
+            nodes = await masters(self._redis)
+            if sum([await node.dbsize() for node in nodes]) > self._walk_keys:
                 return
+        name = _escape(next(iter(task_ids))) if len(task_ids) == 1 else "*"
+        pattern = keys.task("*", f"job:{name}:*")
+        for node in nodes:
+            cursor = 0
+            while True:
+                with asynq_errors():
+                    reply = await node.scan(cursor, match=pattern, count=AT_ONCE)
+                cursor, names = cast("tuple[int, list[bytes]]", reply)
+                for key in map(messages.clean_text, names):
+                    if job := _job_of(key, task_ids, queues):
+                        yield job
+                if not cursor:
+                    break
 
     async def _pipeline(self, commands: Sequence[Sequence[str]]) -> list[Any]:
         with asynq_errors():

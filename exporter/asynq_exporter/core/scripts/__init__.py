@@ -14,8 +14,10 @@ from types import MappingProxyType
 from typing import Any
 
 from redis.asyncio import Redis
-from redis.exceptions import NoScriptError
+from redis.exceptions import NoScriptError, RedisError
 
+from asynq_exporter.core.cluster import ClusterClient
+from asynq_exporter.core.cluster.commands import check_slot
 from asynq_exporter.core.scripts.round_trips import RoundTrips, Words
 
 Argument = str | bytes | int | float
@@ -57,8 +59,11 @@ def all_scripts() -> Mapping[str, Script]:
 class ScriptRunner:
     """Runs the scripts by their SHA-1 and sends the text only to a server that does not know it."""
 
-    def __init__(self, redis: Redis) -> None:
+    def __init__(self, redis: Redis, *, registered: set[Any] | None = None) -> None:
+        """`registered` are the queues that runners of one cluster know to be registered."""
         self._redis = redis
+        #: Queues that were registered in a cluster.
+        self._registered: set[Any] = set() if registered is None else registered
 
     async def run(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
         """The reply of a script."""
@@ -73,13 +78,17 @@ class ScriptRunner:
     ) -> list[Any]:
         """The replies of many calls in one round trip, in their order; a failed one is its exception.
 
-        `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction.
+        `before` are plain commands sent ahead; the first of them that fails is raised. Not a transaction. In
+        a cluster they have a round trip of their own, and what fails there keeps the calls from being sent.
         """
         async with RoundTrips(self._redis) as trips:
             return await self.run_on(trips, calls, before=before)
 
     async def run_on(self, trips: RoundTrips, calls: Sequence[Call], *, before: Sequence[Words]) -> list[Any]:
         """As `run_many`, on a connection at hand."""
+        if isinstance(self._redis, ClusterClient):
+            await self._go_ahead(trips, before, calls)
+            before = ()
         replies = await trips.exchange([*before, *map(_by_sha, calls)])
         for reply in replies[: len(before)]:
             if isinstance(reply, Exception):
@@ -92,6 +101,22 @@ class ScriptRunner:
             for i, reply in zip(unknown, again, strict=True):
                 replies[i] = reply
         return replies
+
+    async def _go_ahead(self, trips: RoundTrips, commands: Sequence[Words], calls: Sequence[Call]) -> None:
+        """Sends what goes ahead of some calls to the nodes of a cluster.
+
+        A queue that was registered before may miss the registration: it lies on another node, which may be
+        lost while that of the queue works (and asynq registers a queue once only).
+        """
+        for call in calls:
+            check_slot(call.keys)
+        replies = await trips.exchange(commands)
+        for command, reply in zip(commands, replies, strict=True):
+            registers, members = command[0] == "SADD", set(command[2:])
+            if isinstance(reply, RedisError) and not (registers and members <= self._registered):
+                raise reply
+            if registers:
+                self._registered |= members
 
 
 def _by_sha(call: Call) -> Words:

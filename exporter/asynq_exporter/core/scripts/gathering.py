@@ -33,16 +33,18 @@ class _Ask:
 class GatheringRunner(ScriptRunner):
     """Runs scripts as they come: one round trip at a time, with all that was asked for meanwhile."""
 
-    def __init__(self, redis: Redis, *, timeout_seconds: float | None = None) -> None:
+    def __init__(
+        self, redis: Redis, *, timeout_seconds: float | None = None, registered: set[Any] | None = None
+    ) -> None:
         """A longer round trip raises TimeoutError of redis-py; None leaves the time to the client."""
-        super().__init__(redis)
+        super().__init__(redis, registered=registered)
         self._timeout_seconds = timeout_seconds
         self._waiting: list[_Ask] = []
         self._sender: asyncio.Task[None] | None = None
 
     async def run(self, name: str, keys: Sequence[str], *args: Argument) -> Any:
         """The reply of a script."""
-        return await self._gather(Call(script=name, keys=keys, args=args), ())
+        return await self.gather(Call(script=name, keys=keys, args=args), ())
 
     async def run_many(
         self, calls: Sequence[Call], *, before: Sequence[Sequence[Argument]] = ()
@@ -51,12 +53,13 @@ class GatheringRunner(ScriptRunner):
         if len(calls) != 1:
             return await super().run_many(calls, before=before)
         try:
-            return [await self._gather(calls[0], before)]
+            return [await self.gather(calls[0], before)]
         except ResponseError as exc:
             # An answer to the call; where the connection failed it would have been another error.
             return [exc]
 
-    async def _gather(self, call: Call, before: Sequence[Sequence[Argument]]) -> Any:
+    async def gather(self, call: Call, before: Sequence[Sequence[Argument]]) -> Any:
+        """The reply of a script, sent with what others ask for meanwhile."""
         ask = _Ask(call, before, asyncio.get_running_loop().create_future())
         self._waiting.append(ask)
         if self._sender is None:

@@ -16,6 +16,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import ResponseError
 from redis.exceptions import TimeoutError as RedisTimeoutError
 
+from asynq_exporter.core.cluster import ClusterClient
+
 #: A command as text, bytes and numbers.
 Words = Sequence[str | bytes | int | float]
 
@@ -24,6 +26,7 @@ class RoundTrips:
     """A connection of a client's pool, taken for the first exchange in `async with` and kept to the end."""
 
     def __init__(self, redis: Redis) -> None:
+        self._redis = redis
         self._pool: Any = redis.connection_pool
         self._connection: Any = None
 
@@ -43,6 +46,9 @@ class RoundTrips:
         Raises:
             redis.exceptions.ConnectionError, redis.exceptions.TimeoutError: some may have been run.
         """
+        if isinstance(self._redis, ClusterClient):
+            # Each node has connections of its own.
+            return await self._redis.send([(tuple(words), {}) for words in commands])
         # Typed as if it took a tuple of one word.
         requests: list[bytes] = [hiredis.pack_command(tuple(words)) for words in commands]  # type: ignore[arg-type]
         if not requests:

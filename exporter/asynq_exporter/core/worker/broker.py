@@ -12,9 +12,11 @@ from asynq_exporter.core import keys, messages
 from asynq_exporter.core.broker import Broker
 from asynq_exporter.core.broker.base import asynq_errors
 from asynq_exporter.core.clock import Clock
+from asynq_exporter.core.cluster import ClusterClient
 from asynq_exporter.core.errors import UnavailableError
 from asynq_exporter.core.messages import NANOSECONDS, TaskMessage
 from asynq_exporter.core.scripts.gathering import GatheringRunner
+from asynq_exporter.core.scripts.lanes import gathering
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,32 +36,48 @@ class WorkerBroker(Broker):
     _scripts: "GatheringRunner"
 
     def __init__(self, redis: Redis, clock: Clock, *, lease_seconds: float, timeout_seconds: float) -> None:
-        super().__init__(redis, clock, scripts=GatheringRunner(redis, timeout_seconds=timeout_seconds))
+        super().__init__(redis, clock, scripts=gathering(redis, timeout_seconds=timeout_seconds))
         self._lease_ns = round(lease_seconds * NANOSECONDS)
         self._timeout_seconds = timeout_seconds
+        #: Queues lie on several nodes, and one that is lost is no reason to leave out the others.
+        self._is_spread = isinstance(redis, ClusterClient)
 
     async def take(self, queues: Iterable[str]) -> TakenTask | None:
         """The next task of the first queue that has one and is not paused; None when all are empty.
 
         Raises:
             CorruptMessageError: the task taken is no message of asynq; it stays active.
+            UnavailableError: Redis does not answer; in a cluster, that of a queue, and no other had a task.
         """
+        lost: UnavailableError | None = None
         for queue in queues:
-            expires_ns = self._now_ns() + self._lease_ns
-            found: list[bytes | None] | None = await self._run(
-                "dequeue_timed",
-                (keys.pending(queue), keys.paused(queue), keys.active(queue), keys.lease(queue)),
-                expires_ns // NANOSECONDS,
-                keys.task_prefix(queue),
-            )
-            if found is not None:
-                data, since = found
-                return TakenTask(
-                    message=messages.decode_task(data or b""),
-                    lease_expires_at=expires_ns / NANOSECONDS,
-                    pending_since_ns=_nanoseconds(since),
-                )
+            try:
+                if (task := await self._take(queue)) is not None:
+                    return task
+            except UnavailableError as exc:
+                lost = exc
+                if not self._is_spread:
+                    break
+        if lost is not None:
+            raise lost
         return None
+
+    async def _take(self, queue: str) -> TakenTask | None:
+        expires_ns = self._now_ns() + self._lease_ns
+        found: list[bytes | None] | None = await self._run(
+            "dequeue_timed",
+            (keys.pending(queue), keys.paused(queue), keys.active(queue), keys.lease(queue)),
+            expires_ns // NANOSECONDS,
+            keys.task_prefix(queue),
+        )
+        if found is None:
+            return None
+        data, since = found
+        return TakenTask(
+            message=messages.decode_task(data or b""),
+            lease_expires_at=expires_ns / NANOSECONDS,
+            pending_since_ns=_nanoseconds(since),
+        )
 
     async def extend_lease(self, queue: str, task_ids: Iterable[str]) -> float:
         """Renews the leases that still exist; returns their new end in Unix seconds."""

@@ -62,11 +62,17 @@ class Heartbeat:
         try:
             # Without an end, a Redis that hangs would hide it from the workers that their leases run out.
             async with asyncio.timeout(self._timeout_seconds):
-                await self._broker.write_server_state(
-                    self.server, [self._record(run) for run in runs], ttl_seconds=self._ttl_seconds
+                # In a cluster these lie on several nodes; one that is lost costs no lease on another.
+                outcomes = await asyncio.gather(
+                    self._broker.write_server_state(
+                        self.server, [self._record(run) for run in runs], ttl_seconds=self._ttl_seconds
+                    ),
+                    *(self._extend(queue, of_queue) for queue, of_queue in held.items()),
+                    return_exceptions=True,
                 )
-                for queue, of_queue in held.items():
-                    await self._extend(queue, of_queue)
+            for outcome in outcomes:
+                if isinstance(outcome, BaseException):
+                    raise outcome
         except TimeoutError as exc:
             raise UnavailableError("no answer to the heartbeat") from exc
 

@@ -67,7 +67,7 @@ def role(case: Case) -> Iterator[Finding]:
 def cluster(case: Case) -> Iterator[Finding]:
     """One node of a cluster holds a part of the queues only."""
     info = case.last.redis
-    if info is None or info.mode != "cluster":
+    if info is None or info.mode != "cluster" or case.whole_cluster:
         return
     moved = sum("MOVED" in error for error in case.last.queue_errors.values())
     yield Finding(severity=Severity.WARNING, message="cluster", values={"moved_queues": moved or None})

@@ -7,6 +7,5 @@ and no more. Which node has which slot is asked anew after a node was lost or a 
 
 from asynq_exporter.scan.cluster.nodes import Cluster
 from asynq_exporter.scan.cluster.route import ClusterRoute
-from asynq_exporter.scan.cluster.slots import Address
 
-__all__ = ["Address", "Cluster", "ClusterRoute"]
+__all__ = ["Cluster", "ClusterRoute"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import redis.asyncio
 
-from asynq_exporter.scan.cluster.slots import Address
+from asynq_exporter.core.cluster.slots import Address, written
 from asynq_exporter.scan.pipe import UNREACHABLE, Pipe, ReplyError
 
 #: How long a lost node is left alone; scrapes are further apart.
@@ -97,9 +97,3 @@ class Nodes:
         for address in self._pipes.keys() - addresses:
             await self._pipes.pop(address).close()
         self._lost = {address: lost for address, lost in self._lost.items() if address in addresses}
-
-
-def written(address: Address) -> str:
-    """An address as people write it."""
-    host, port = address
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,11 +1,11 @@
 """A batch on its way through a cluster: taken apart by node, and the replies put together again."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import hiredis
 
-from asynq_exporter.scan.cluster.slots import Address, host_of
+from asynq_exporter.core.cluster.slots import Address, host_of
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import NOT_ENOUGH, Batch, Reply, ReplyError
 
@@ -55,6 +55,31 @@ class Question:
             parts.append(((host_of(host, before), port), part))
         return parts
 
+    def torn(self) -> list[int]:
+        """The places of MGETs that no node answers: their slot is on its way, with a part of the keys."""
+        tried = [place for place, reply in enumerate(self.replies) if _is_try_again(reply)]
+        asked = commands(self.batch.request) if tried else []
+        return [place for place in tried if asked[place][0] == b"MGET"]
+
+    def mended(self, places: Sequence[int]) -> Batch:
+        """Asks for the keys of some MGETs one by one: each follows its key to the node that has it."""
+        asked = commands(self.batch.request)
+        lists = [asked[place][1:] for place in places]
+        request = b"".join([pack("GET", key) for keys in lists for key in keys])
+
+        def take(replies: list[Reply]) -> Iterable[Batch] | None:
+            found = iter(replies)
+            for place, keys in zip(places, lists, strict=True):
+                values = [next(found) for _ in keys]
+                # As of an MGET: what it has of another type is nothing, and an error is one of the whole.
+                wrong = [value for value in values if _is_error(value) and not _is_wrong_type(value)]
+                self.replies[place] = (
+                    wrong[0] if wrong else [None if _is_error(value) else value for value in values]
+                )
+            return self.batch.take(self.replies)
+
+        return Batch(request, sum(map(len, lists)), take)
+
 
 @dataclass(slots=True)
 class Part:
@@ -101,6 +126,18 @@ def key_of(words: Words) -> bytes:
     if words[0] in KEYLESS:
         return b""
     return words[2 if words[0] in WITH_SUBCOMMAND else 1]
+
+
+def _is_error(reply: Reply) -> bool:
+    return type(reply) is ReplyError
+
+
+def _is_try_again(reply: Reply) -> bool:
+    return _is_error(reply) and reply.text.startswith("TRYAGAIN")
+
+
+def _is_wrong_type(reply: Reply) -> bool:
+    return _is_error(reply) and reply.text.startswith("WRONGTYPE")
 
 
 def _other_node(reply: Reply) -> tuple[bytes, int, bool] | None:

@@ -8,10 +8,10 @@ from typing import TypeVar
 import redis.exceptions
 
 from asynq_exporter.core import keys
-from asynq_exporter.scan.cluster import slots
+from asynq_exporter.core.cluster import slots
+from asynq_exporter.core.cluster.slots import Address, SlotMap
 from asynq_exporter.scan.cluster.nodes import Cluster, Nodes
 from asynq_exporter.scan.cluster.questions import KEYLESS, Part, Question, Whole, commands, key_of
-from asynq_exporter.scan.cluster.slots import Address, SlotMap
 from asynq_exporter.scan.commands import pack
 from asynq_exporter.scan.pipe import Batch, Reply, ReplyError
 
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 #: How often a command follows its key to another node; the nodes of a torn cluster may disagree for ever.
 MAX_REDIRECTS = 2
+
+#: MGETs that a pass takes apart at most, for those whose slot is on its way; a slot takes a moment for that.
+MAX_MENDED = 100
 
 #: Share of the time left of a pass that it waits for a node that hangs; the rest is for the others.
 PATIENCE = 0.5
@@ -28,6 +31,8 @@ MAP_PATIENCE = 0.25
 
 #: A map this old is asked for anew, for nodes that came since.
 MAP_SECONDS = 60.0
+
+MAP_REQUEST = pack("CLUSTER", "SLOTS")
 
 UNSERVED = ReplyError("no node of the cluster serves the slot of this key; see CLUSTER INFO")
 
@@ -50,6 +55,8 @@ class ClusterRoute:
         #: Commands sent and replies waited for in sequence since `begin`.
         self.commands = 0
         self.round_trips = 0
+        #: MGETs taken apart since then.
+        self._mended = 0
 
     @property
     def is_open(self) -> bool:
@@ -58,7 +65,7 @@ class ClusterRoute:
 
     def begin(self, *, timeout_seconds: float) -> None:
         """Starts counting anew, for a pass that may take some time."""
-        self.commands = self.round_trips = 0
+        self.commands = self.round_trips = self._mended = 0
         self._ends_at = asyncio.get_running_loop().time() + timeout_seconds
         self._be_patient()
 
@@ -114,7 +121,7 @@ class ClusterRoute:
                     follows.append(question)
                     continue
                 _check(question.replies)
-                more = [Question(batch) for batch in question.batch.take(question.replies) or ()]
+                more = [Question(batch) for batch in self._answered(question)]
                 parts += [part for each in more for part in self._parts(each)]
                 follows += more
             questions = follows
@@ -122,6 +129,14 @@ class ClusterRoute:
     def _be_patient(self) -> None:
         now = asyncio.get_running_loop().time()
         self._until = now + (self._ends_at - now) * PATIENCE
+
+    def _answered(self, question: Question) -> Iterable[Batch]:
+        """Hands a question its replies, unless there are some to be mended first; what is sent next."""
+        torn = question.torn()[: max(MAX_MENDED - self._mended, 0)]
+        if not torn:
+            return question.batch.take(question.replies) or ()
+        self._mended += len(torn)
+        return [question.mended(torn)]
 
     def _parts(self, question: Question) -> Iterator[tuple[Address | None, Part]]:
         """Which node is asked what of a question; None where no node serves the key."""
@@ -175,7 +190,7 @@ class ClusterRoute:
 
         async def ask() -> None:
             await pipe.open()
-            await pipe.run([Batch(slots.REQUEST, 1, take)])
+            await pipe.run([Batch(MAP_REQUEST, 1, take)])
             self.commands += 1
             self.round_trips += 1
 

@@ -1,16 +1,12 @@
 """Which node serves which slot: the answer of CLUSTER SLOTS."""
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 from redis.crc import REDIS_CLUSTER_HASH_SLOTS, key_slot
 
-from asynq_exporter.scan.commands import pack
-from asynq_exporter.scan.pipe import Reply
-
+#: Host and port of a node.
 Address = tuple[str, int]
-
-REQUEST = pack("CLUSTER", "SLOTS")
 
 #: What reading an answer of another form raises.
 MALFORMED = (ValueError, TypeError, IndexError, AttributeError)
@@ -29,7 +25,7 @@ class SlotMap:
             self.shards.add(nodes)
 
     @classmethod
-    def read(cls, reply: Reply, *, asked: Address, from_replicas: bool) -> Self:
+    def read(cls, reply: Any, *, asked: Address, from_replicas: bool) -> Self:
         """The map in an answer; a node without a host is at that of the one that was asked.
 
         Raises:
@@ -45,6 +41,10 @@ class SlotMap:
         """The nodes to ask about a key; none when nobody serves its slot."""
         return self._slots[key_slot(key)]
 
+    def first(self) -> tuple[Address, ...]:
+        """The nodes of the first slot, which are the same for everybody."""
+        return self._slots[0]
+
     def addresses(self) -> set[Address]:
         """Every node of the map."""
         return {address for nodes in self.shards for address in nodes}
@@ -54,3 +54,9 @@ def host_of(raw: bytes | None, asked: Address) -> str:
     """A host as a node names it; one that does not know its own is the one that was asked."""
     host = (raw or b"").decode("utf-8", "replace")
     return asked[0] if host in ("", "?") else host
+
+
+def written(address: Address) -> str:
+    """An address as people write it."""
+    host, port = address
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -1,0 +1,1 @@
+"""A Redis Cluster in the place of a single Redis, with real servers."""
