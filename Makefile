@@ -1,6 +1,6 @@
 # `make demo` and `make test` do all their own set-up on a machine with Python 3.11 or newer.
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint format bundle docs bench package sbom audit clean
+.PHONY: help demo test lint format bundle docs pictures bench package sbom audit clean
 
 BIN := .venv/bin
 SETUP := pyproject.toml constraints.txt tools/setup.sh
@@ -40,6 +40,9 @@ bundle: .venv/.dev  ## generate dashboards, alerts and rules
 
 docs: .venv/.dev  ## generate the reference pages
 	$(BIN)/python -m tools.generate_docs
+
+pictures: .venv/.dev  ## take the pictures of the pages from the running demo
+	$(BIN)/python -m tools.pictures
 
 bench: .venv/.dev  ## measure against Go's exporter, client and server; writes bench/README.md
 	$(BIN)/python -m bench $(ARGS)

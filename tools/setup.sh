@@ -69,7 +69,7 @@ dev)
     say "Installing the exporter and its tools ..."
     .venv/bin/python -m pip install --quiet --constraint constraints.txt --editable '.[demo,postgres]' --group dev
     install_programs redis-server:redis-server prometheus:prometheus prometheus-alertmanager:prometheus-alertmanager \
-        jsonnet:jsonnet chromium:chromium golang-go:go postgresql:postgres systemd:systemd-analyze
+        jsonnet:jsonnet chromium:chromium golang-go:go postgresql:postgres systemd:systemd-analyze mandoc:mandoc man-db:man
     ;;
 *)
     say "usage: tools/setup.sh demo|dev"

@@ -120,7 +120,9 @@ def test_wheel_holds_the_package(built: Path) -> None:
     expected = {f"asynq_exporter/{name}": (PACKAGE / name).read_bytes() for name in listed}
 
     found = {name: data for name, data in contents(wheel_in(built)).items() if ".dist-info/" not in name}
+    page = found.pop(f"asynq_exporter-{__version__}.data/data/share/man/man1/asynq-exporter.1")
 
+    assert (ROOT / "exporter" / "man" / "asynq-exporter.1").read_bytes() == page
     assert expected.keys() == found.keys()
     assert expected == found
     assert {"py.typed", "core/catalog.json", "web/templates/status.html"} <= set(listed)
@@ -157,12 +159,13 @@ def test_sdist_makes_the_same_wheel(built: Path, tmp_path: Path) -> None:
 
 
 def test_command_is_installed(installed: Path, tmp_path: Path) -> None:
-    """It tells its version and its options, from outside of the checkout."""
+    """It tells its version and options, from outside of the checkout; its manual page is where man looks."""
     assert f"asynq-exporter, version {__version__}\n" == run(
         installed / "asynq-exporter", "--version", cwd=tmp_path
     )
     assert "--redis.url" in run(installed / "asynq-exporter", "serve", "--help", cwd=tmp_path)
     assert "backlog" in run(installed / "asynq-exporter", "demo", "--help", cwd=tmp_path)
+    assert (installed.parent / "share" / "man" / "man1" / "asynq-exporter.1").exists()
 
 
 def test_resources_are_installed(installed: Path, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 from asynq_exporter import metrics
 from asynq_exporter.core import catalog
 from asynq_exporter.core.timings import Histogram, TaskTimings
-from asynq_exporter.metrics import exporter, reference, worker_process
+from asynq_exporter.metrics import exporter, worker_process
 from asynq_exporter.metrics.exposition import Format, Printer
 from asynq_exporter.metrics.worker_process import WorkerProcess
 from asynq_exporter.scan.snapshot import (
@@ -148,11 +148,6 @@ def test_promised_metric_is_declared(name: str, labels: set[str]) -> None:
     assert labels == set(metric.labels)
     kinds = {"counter"} if name.endswith("_total") else {"gauge", "histogram"}
     assert metric.kind in kinds
-
-
-def test_page_is_generated() -> None:
-    """docs/metrics.md is what the declarations say; `make docs` writes it."""
-    assert reference.page() == (ROOT / "docs" / "metrics.md").read_text("utf-8")
 
 
 def test_declarations_are_sound() -> None:

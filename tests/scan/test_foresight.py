@@ -66,14 +66,16 @@ def fill(client: "redis.Redis", queue: str) -> None:
     client.set(keys.failed(queue), 1)
 
 
-async def test_queues_at_rest_take_one_round_trip(redis_sync: "redis.Redis", scan: Scan) -> None:
+async def test_queues_at_rest_take_one_round_trip_after_the_ping(
+    redis_sync: "redis.Redis", scan: Scan
+) -> None:
     """From the third scan on; with the same commands and the same numbers as in the first one."""
     for queue in QUEUES:
         fill(redis_sync, queue)
 
     first, _, third, fourth = [await scan() for _ in range(4)]
 
-    assert first.cost.round_trips > third.cost.round_trips == fourth.cost.round_trips == 1
+    assert first.cost.round_trips > third.cost.round_trips == fourth.cost.round_trips == 2
     assert first.cost.commands == third.cost.commands == fourth.cost.commands
     assert first.queues.of("a")["archived"] == fourth.queues.of("a")["archived"] == 1
 

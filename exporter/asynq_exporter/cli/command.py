@@ -1,6 +1,6 @@
 """A command whose options are those of `Settings`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -27,8 +27,12 @@ class Command(click.Command):
     ) -> None:
         flags = [self._flag(each) for each in settings if each.flag is not None]
         super().__init__(name, params=[*(params or ()), *flags], **attributes)
-        self._own = tuple(params or ())
-        self._settings = settings
+        self.own = tuple(params or ())
+        self.settings = settings
+
+    def further(self) -> Mapping[str, Mapping[str, str]]:
+        """What the help ends with: title -> word -> what it means."""
+        return {}
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parses; what is wrong says in which command."""
@@ -48,13 +52,19 @@ class Command(click.Command):
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Writes the command's own options, the groups, and last what click adds."""
-        self._write(formatter, "Options", [p for p in self._own if isinstance(p, click.Option)], ctx)
-        for group, members in groupby(self._settings, key=lambda each: each.group):
+        self._write(formatter, "Options", [p for p in self.own if isinstance(p, click.Option)], ctx)
+        for group, members in groupby(self.settings, key=lambda each: each.group):
             with formatter.section(group):
                 for each in members:
                     _write_option(formatter, each)
         added = [param for param in self.get_params(ctx) if param not in self.params]
         self._write(formatter, "Other", added, ctx)
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Writes what the help ends with."""
+        for title, meanings in self.further().items():
+            with formatter.section(title):
+                formatter.write_dl(list(meanings.items()))
 
     @staticmethod
     def _flag(each: Option) -> click.Option:

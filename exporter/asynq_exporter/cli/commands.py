@@ -31,13 +31,13 @@ def program() -> None:
 @program.command("completion", short_help="Print what makes a shell complete commands and options.")
 @click.argument("shell", type=click.Choice(completion.SHELLS))
 def complete(shell: str) -> int:
-    r"""Print what makes a SHELL complete commands, options and their values.
+    """Print what makes a SHELL complete commands, options and their values.
 
     \b
     bash  asynq-exporter completion bash > /etc/bash_completion.d/asynq-exporter
     zsh   asynq-exporter completion zsh > "${fpath[1]}/_asynq-exporter"
     fish  asynq-exporter completion fish > ~/.config/fish/completions/asynq-exporter.fish
-    """
+    """  # noqa: D301 -- click keeps the lines of what stands below a backspace
     click.echo(completion.script(program, shell, name=PROGRAM))
     return 0
 

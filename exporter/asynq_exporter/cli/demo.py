@@ -16,10 +16,9 @@ from asynq_exporter.cli.options import OF_THE_DEMO
 class Demo(Command):
     """The demo, which lists its scenarios in the help."""
 
-    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Writes the scenarios with what happens in them."""
-        with formatter.section("Scenarios"):
-            formatter.write_dl(list(_scenarios().items()))
+    def further(self) -> Mapping[str, Mapping[str, str]]:
+        """The scenarios with what happens in them."""
+        return {"Scenarios": _scenarios()}
 
 
 class Scenario(click.ParamType[str]):

@@ -13,7 +13,7 @@ INFO = gauge(
     "role",
     "maxmemory_policy",
 )
-PING = gauge("asynq_redis_ping_seconds", "Round trip of the first commands of the scan.")
+PING = gauge("asynq_redis_ping_seconds", "Round trip of the PING that begins a scan.")
 
 #: Metric -> field of `RedisInfo`.
 FIELDS: dict[Metric, str] = {

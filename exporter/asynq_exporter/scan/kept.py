@@ -39,7 +39,6 @@ class Kept:
     #: The registry of queues as it was last read.
     members: list[bytes] = field(default_factory=list)
     requests: QueueRequests = field(default_factory=lambda: QueueRequests((), ""))
-    ping_seconds: float = 0.0
     #: Requests of the records of servers and schedulers, as the last pass sent them.
     records: list[bytes] = field(default_factory=list)
     #: Queues that the next pass asks for before it knows which ones there are.

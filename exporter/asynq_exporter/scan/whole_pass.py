@@ -26,15 +26,15 @@ MAX_WINDOW = 64
 #: About how long Redis works on a slice.
 SLICE_SECONDS = 0.0003
 
+PING = pack("PING")
 DISCOVERY = (
-    pack("PING")
-    + pack("SMEMBERS", keys.QUEUES)
+    pack("SMEMBERS", keys.QUEUES)
     + pack("ZRANGEBYSCORE", keys.SERVERS, NOW, "+inf")
     + pack("ZRANGEBYSCORE", keys.SCHEDULERS, NOW, "+inf")
     + redis_info.REQUEST
     + breakers.REQUEST
 )
-DISCOVERY_COMMANDS = 6
+DISCOVERY_COMMANDS = 5
 
 #: Parts of every scan, named as in the label `collector`.
 PARTS = ("queues", "workers", "schedulers", "breakers", "redis")
@@ -73,6 +73,8 @@ class WholePass:
             redis.exceptions.RedisError, OSError: Redis cannot be talked to.
         """
         await self._route.open()
+        # By itself: how many slices may be in flight depends on it, and what it takes is shown.
+        await self._run("redis", [Batch(PING, 1, partial(self._take_pong, time.perf_counter()))])
         # Most likely the queues are those of the last time: what they hold is asked in the same breath.
         expected = self._kept.expected
         await self._read_queues(expected, ahead=[self._discovery()])
@@ -83,22 +85,23 @@ class WholePass:
         self._kept.expect(names)
         await self._read_oldest_active()
 
+    def _take_pong(self, sent_at: float, replies: list[Reply]) -> None:
+        self.ping_seconds = time.perf_counter() - sent_at
+        if type(replies[0]) is ReplyError:
+            # LOADING, NOAUTH, MASTERDOWN: Redis is there but serves nothing.
+            raise redis.exceptions.ResponseError(replies[0].text)
+
     def _discovery(self) -> Batch:
-        """Asks what there is, what Redis says of itself, and how long it takes to answer.
+        """Asks what there is, and what Redis says of itself.
 
         The records of the servers and schedulers of the last time are asked along.
         """
         ahead = self._kept.records
         request = b"".join([fill(DISCOVERY, now=self._now_ns // 1_000_000_000), *ahead])
-        take = partial(self._take_discovery, time.perf_counter(), ahead)
-        return Batch(request, DISCOVERY_COMMANDS + len(ahead), take)
+        return Batch(request, DISCOVERY_COMMANDS + len(ahead), partial(self._take_discovery, ahead))
 
-    def _take_discovery(self, started: float, ahead: list[bytes], replies: list[Reply]) -> list[Batch]:
-        self.ping_seconds = self._kept.ping_seconds = time.perf_counter() - started
-        pong, members, server_keys, scheduler_keys, info, breaker_page = replies[:DISCOVERY_COMMANDS]
-        if type(pong) is ReplyError:
-            # LOADING, NOAUTH, MASTERDOWN: Redis is there but serves nothing.
-            raise redis.exceptions.ResponseError(pong.text)
+    def _take_discovery(self, ahead: list[bytes], replies: list[Reply]) -> list[Batch]:
+        members, server_keys, scheduler_keys, info, breaker_page = replies[:DISCOVERY_COMMANDS]
         if type(members) is ReplyError:
             self._errors["queues"] = f"{keys.QUEUES}: {members.text}"
             # A queue is where it was, though nobody says so now.
@@ -148,7 +151,7 @@ class WholePass:
         if not batches:
             return
         started = time.perf_counter()
-        window = min(MIN_WINDOW + int(self._kept.ping_seconds / SLICE_SECONDS), MAX_WINDOW)
+        window = min(MIN_WINDOW + int((self.ping_seconds or 0) / SLICE_SECONDS), MAX_WINDOW)
         await self._route.run(batches, window=window)
         self._durations[part] = self._durations.get(part, 0.0) + time.perf_counter() - started
 

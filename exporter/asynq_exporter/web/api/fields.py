@@ -1,10 +1,11 @@
-"""The fields of what is asked, for people: one list for the page and docs/api.md."""
+"""The fields of what is asked and answered, for people: one list for the page and docs/api.md."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from asynq_exporter.web.api.endpoint import Endpoint
+from asynq_exporter.web.api.endpoints import ENDPOINTS
 from asynq_exporter.web.api.paths import PREFIX
 
 #: Values of the example in each language-free place; the guide's own.
@@ -43,6 +44,17 @@ class FieldView:
     says: Mapping[str, str]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnswerView:
+    """A field of an answer."""
+
+    name: str
+    #: Type in JSON; {X} stands for an object of the table X.
+    kind: str
+    #: Language -> sentence.
+    says: Mapping[str, str]
+
+
 def fields_of(endpoint: Endpoint) -> list[FieldView]:
     """The fields of what an endpoint asks."""
     schema = endpoint.asks.model_json_schema()
@@ -59,6 +71,23 @@ def fields_of(endpoint: Endpoint) -> list[FieldView]:
     ]
 
 
+def answers() -> Mapping[str, list[AnswerView]]:
+    """The fields of every object in the answers, by its name, in the order of the endpoints."""
+    return {
+        name: _answer_views(schema)
+        for endpoint in ENDPOINTS
+        for name, schema in _answer_schema(endpoint)["$defs"].items()
+    }
+
+
+def answer_of(endpoint: Endpoint) -> str:
+    """The kind of what stands in `data`."""
+    schema = _answer_schema(endpoint)
+    data = schema["properties"]["data"]
+    whole = schema["$defs"][data["$ref"].rpartition("/")[2]]
+    return _answer_kind(whole if "additionalProperties" in whole else data)
+
+
 def example_values(endpoint: Endpoint) -> dict[str, Any]:
     """What the example of an endpoint asks."""
     known = {**EXAMPLES, **(TASKS if endpoint.name in {"cancel", "cancel_batch"} else {})}
@@ -69,6 +98,31 @@ def example_values(endpoint: Endpoint) -> dict[str, Any]:
 def path_of(endpoint: Endpoint) -> str:
     """The path as the guide writes it, with `:id`."""
     return PREFIX + endpoint.path.replace("{task_id}", ":id")
+
+
+def _answer_schema(endpoint: Endpoint) -> Mapping[str, Any]:
+    return endpoint.answers.model_json_schema(mode="serialization")
+
+
+def _answer_views(schema: Mapping[str, Any]) -> list[AnswerView]:
+    return [
+        AnswerView(name=name, kind=_answer_kind(said), says={"en": said["description"], "zh": said["x-zh"]})
+        for name, said in schema.get("properties", {}).items()
+    ]
+
+
+def _answer_kind(said: Mapping[str, Any]) -> str:
+    if choices := said.get("anyOf"):
+        return " / ".join(map(_answer_kind, choices))
+    if ref := said.get("$ref"):
+        return f"{{{ref.rpartition('/')[2]}}}"
+    if words := said.get("enum"):
+        return " / ".join(words)
+    if said["type"] == "array":
+        return f"{_answer_kind(said['items'])}[]"
+    if values := said.get("additionalProperties"):
+        return f"string → {_answer_kind(values)}"
+    return str(said["type"])
 
 
 def _kind(said: Mapping[str, Any], definitions: Mapping[str, Any]) -> str:

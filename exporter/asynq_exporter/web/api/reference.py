@@ -1,6 +1,9 @@
 """The pages docs/api.md and docs/api.zh-CN.md, made from the table."""
 
+import re
+from collections import Counter
 from collections.abc import Iterable, Mapping
+from functools import cache
 
 from asynq_exporter.web.api import curl, fields
 from asynq_exporter.web.api.endpoint import Endpoint
@@ -12,7 +15,7 @@ INTRODUCTIONS: Mapping[str, str] = {
     "en": """\
 # Management API
 
-Made from the table in `asynq_exporter.web.api.endpoints` by `make docs`; a test compares. 中文：[api.zh-CN.md](api.zh-CN.md)
+Made from the table in `asynq_exporter.web.api.endpoints` by `make docs`; a test compares.
 
 The API is off until a file with tokens is named; then the server has it at `/api/v1/queue/`, a page for people at `/api/v1/` and the OpenAPI document at
 `/api/v1/openapi.json`.
@@ -21,6 +24,8 @@ The API is off until a file with tokens is named; then the server has it at `/ap
 (umask 077; echo "admin:ops:$(openssl rand -hex 32)" > tokens)
 asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 ```
+
+![The page at `/api/v1/`: roles, a list of the endpoints, and for each an example to copy](images/api.png)
 
 ## Access
 
@@ -65,7 +70,7 @@ them, and refunds nothing.
     "zh": """\
 # 管理 API
 
-由 `make docs` 根据 `asynq_exporter.web.api.endpoints` 中的表生成，测试会比对。English: [api.md](api.md)
+由 `make docs` 根据 `asynq_exporter.web.api.endpoints` 中的表生成，测试会比对。
 
 未指定令牌文件时 API 关闭；指定后接口在 `/api/v1/queue/`，说明页在 `/api/v1/`，OpenAPI 文档在 `/api/v1/openapi.json`。
 
@@ -73,6 +78,8 @@ them, and refunds nothing.
 (umask 077; echo "admin:ops:$(openssl rand -hex 32)" > tokens)
 asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 ```
+
+![`/api/v1/` 的说明页：角色、接口列表，以及每个接口可复制的示例](images/api.zh.png)
 
 ## 访问控制
 
@@ -90,7 +97,7 @@ asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 - `ASYNQ_READONLY=true` 拒绝所有写操作。
 - 不返回 CORS 头，其他网站的页面读不到任何内容；浏览器代其他网站发出的写请求会被拒绝。
 - `--web.config.file` 要求用户名密码时，API 不受其约束，只认自己的令牌。
-- API 使用的 Redis 用户需要更多权限，见 [redis-acl.md](redis-acl.md)；可用 `--api.redis-username` 单独指定。
+- API 使用的 Redis 用户需要更多权限，见 [redis-acl.zh-CN.md](redis-acl.zh-CN.md)；可用 `--api.redis-username` 单独指定。
 
 每次写操作（包括被拒绝的）在日志中留下一行 `API write`：谁、角色、客户端、动作、队列、任务、结果；不记录载荷和令牌。`/metrics` 中有
 `asynq_api_requests_total` 和 `asynq_api_writes_total`。
@@ -114,6 +121,31 @@ asynq-exporter serve --redis.url redis://HOST:6379/0 --api.token-file tokens
 }
 
 
+#: What the page says beside the texts that it shares with the one at /api/v1/.
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "answer": "Response, `data`",
+        "objects": "Objects",
+        "objects_more": "What several responses have, or other objects.",
+        "field": "field",
+        "kind": "type",
+        "meaning": "meaning",
+    },
+    "zh": {
+        "answer": "响应的 `data`",
+        "objects": "对象",
+        "objects_more": "多个响应或其他对象共用的对象。",
+        "field": "字段",
+        "kind": "类型",
+        "meaning": "说明",
+    },
+}
+
+
+#: An object in the kind of a field.
+_OBJECT = re.compile(r"\{(\w+)\}")
+
+
 def page(language: str) -> str:
     """The page as Markdown."""
     t = texts()[language]
@@ -123,6 +155,7 @@ def page(language: str) -> str:
         for endpoint in ENDPOINTS:
             if endpoint.is_documented is documented:
                 parts += _section(endpoint, language)
+    parts += _objects(language)
     return "\n".join(parts)
 
 
@@ -145,6 +178,47 @@ def _section(endpoint: Endpoint, language: str) -> Iterable[str]:
             yield f"| `{one.name}` | {t[one.place]} | {one.kind} | {default} | {one.says[language]} |"
         yield ""
     yield f"```\n{curl.example(endpoint)}\n```\n"
+    yield from _answer(endpoint, language)
+
+
+def _answer(endpoint: Endpoint, language: str) -> Iterable[str]:
+    """The fields of the answer, or the object that it is."""
+    kind, says = fields.answer_of(endpoint), WORDS[language]["answer"]
+    name = kind.strip("{}")
+    colon = ": " if language == "en" else "："
+    if name not in fields.answers() or name in _shared():
+        yield f"{says}{colon}{_linked(kind)}\n"
+    else:
+        yield f"{says}{colon.strip()}\n"
+        yield from _answer_table(name, language)
+
+
+def _objects(language: str) -> Iterable[str]:
+    yield f"## {WORDS[language]['objects']}\n\n{WORDS[language]['objects_more']}\n"
+    for name in fields.answers():
+        if name in _shared():
+            yield f"### {name}\n"
+            yield from _answer_table(name, language)
+
+
+def _answer_table(name: str, language: str) -> Iterable[str]:
+    yield _head(WORDS[language][head] for head in ("field", "kind", "meaning"))
+    for one in fields.answers()[name]:
+        yield f"| `{one.name}` | {_linked(one.kind)} | {one.says[language]} |"
+    yield ""
+
+
+@cache
+def _shared() -> frozenset[str]:
+    """The objects that stand within others, or are the whole answer of several endpoints."""
+    whole = Counter(fields.answer_of(endpoint) for endpoint in ENDPOINTS)
+    kinds = [one.kind for views in fields.answers().values() for one in views]
+    kinds += [kind for kind, times in whole.items() if times > 1 or not kind.startswith("{")]
+    return frozenset(name for kind in kinds for name in _OBJECT.findall(kind))
+
+
+def _linked(kind: str) -> str:
+    return _OBJECT.sub(lambda match: f"[{match[1]}](#{match[1].lower()})", kind)
 
 
 def _head(names: Iterable[str]) -> str:

@@ -16,6 +16,7 @@ from asynq_exporter.web.api.models.shape import (
     State,
     TaskId,
     said,
+    told,
 )
 
 #: Tasks of a state that one request changes, unless asked for another number and at most.
@@ -117,40 +118,59 @@ class ChangeTasks(Ask):
 class TaskChange(Model):
     """What a change did."""
 
-    queue: str
-    task_id: str
-    previous_state: str
+    queue: str = told("Name of the queue.", "队列名")
+    task_id: str = told("ID of the task.", "任务 ID")
+    previous_state: str = told("State before the change.", "修改前的状态")
 
 
 class TaskStop(Model):
     """That the workers were asked to stop a task."""
 
-    queue: str
-    task_id: str
-    listeners: int = Field(description="Worker processes that heard it; none says whether it ran the task.")
+    queue: str = told("Name of the queue.", "队列名")
+    task_id: str = told("ID of the task.", "任务 ID")
+    listeners: int = told(
+        "Worker processes that heard it; none says whether it ran the task.",
+        "收到通知的 Worker 进程数；无法得知是否由其执行该任务",
+    )
 
 
 class TaskOutcome(Model):
     """What became of one task of a batch."""
 
-    task_id: str
-    success: bool
-    previous_state: str | None
-    code: str | None = Field(description="Why not; null when it was done, or would be.")
-    message: str | None
+    task_id: str = told("ID of the task.", "任务 ID")
+    success: bool = told("Whether it was done, or would be.", "是否完成（演练时为能否完成）")
+    previous_state: str | None = told(
+        "State before; null when it was refused.", "修改前的状态；被拒绝时为 null"
+    )
+    code: str | None = told(
+        "Why not; null when it was done, or would be.", "拒绝原因的代码；完成或演练可行时为 null"
+    )
+    message: str | None = told("The same for people.", "供人阅读的拒绝原因")
 
 
 class TaskChanges(Model):
     """What a batch did, or in a dry run would do."""
 
-    queue: str
-    state: str | None
-    dry_run: bool
-    done: int
-    refused: int
-    remaining: int | None = Field(description="Tasks left in that state; null where task_ids were given.")
-    cursor: str | None = Field(description="With type or error: to go on; null at the end of the state.")
-    scanned: int | None = Field(description="With type or error: tasks that were looked at.")
-    results: list[TaskOutcome] = Field(
-        description="One for each task by its ID, or found by type and error; empty for a whole state."
+    queue: str = told("Name of the queue.", "队列名")
+    state: str | None = told(
+        "State whose tasks were meant; null where task_ids were given.",
+        "所处理任务的状态；使用 task_ids 时为 null",
+    )
+    dry_run: bool = told("Whether nothing was changed.", "是否只演练、未做修改")
+    done: int = told("Tasks that were changed, or would be.", "已处理（演练时为将处理）的任务数")
+    refused: int = told("Tasks that were refused.", "被拒绝的任务数")
+    remaining: int | None = told(
+        "Tasks left in that state; null where task_ids were given.",
+        "该状态剩余的任务数；使用 task_ids 时为 null",
+    )
+    cursor: str | None = told(
+        "With type or error: to go on; null at the end of the state.",
+        "使用 type 或 error 时用于继续的游标；到末尾时为 null",
+    )
+    scanned: int | None = told(
+        "With type or error: tasks that were looked at.", "使用 type 或 error 时已查看的任务数"
+    )
+    results: list[TaskOutcome] = told(
+        "One for each task by its ID, or found by type and error; empty for a whole state.",
+        "按 ID 或按 type、error 找到的每个任务的结果；处理整个状态时为空",
     )

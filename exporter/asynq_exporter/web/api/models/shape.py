@@ -18,6 +18,11 @@ MAX_CURSOR_CHARACTERS, CURSOR_PATTERN = 12 * 1024, r"^[A-Za-z0-9_=-]+$"
 DEFAULT_QUEUE = "scheduled"
 
 
+def told(en: str, zh: str, default: Any = ...) -> Any:
+    """A field of an answer, described in both languages."""
+    return Field(default, description=en, json_schema_extra={"x-zh": zh})
+
+
 class Model(BaseModel):
     """A part of an answer."""
 
@@ -41,15 +46,15 @@ class Done(Model, Generic[T]):
     """What was done; the message is for people, in the guide's language."""
 
     success: Literal[True] = True
-    message: str
+    message: str = told("What was done, for people; in Chinese.", "操作结果，中文")
     data: T
 
 
 class Problem(Model):
     """What is wrong with a value of the request."""
 
-    field: str = Field(description="Where, such as `task_ids.3`.")
-    problem: str
+    field: str = told("Where, such as `task_ids.3`.", "位置，例如 `task_ids.3`")
+    problem: str = told("What is wrong there.", "问题说明")
 
 
 class ErrorDetail(BaseModel):
@@ -57,9 +62,9 @@ class ErrorDetail(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    code: str = Field(description="A stable word.")
-    state: str | None = Field(default=None, description="State of the task that forbids it.")
-    problems: list[Problem] | None = Field(default=None, description="Every value that is wrong.")
+    code: str = told("A stable word.", "固定的代码")
+    state: str | None = told("State of the task that forbids it.", "不允许该操作的任务状态", None)
+    problems: list[Problem] | None = told("Every value that is wrong.", "每个有误的值", None)
 
 
 class Failure(Model):
@@ -67,7 +72,7 @@ class Failure(Model):
 
     success: Literal[False] = False
     error: ErrorDetail
-    message: str = Field(description="The same for people.")
+    message: str = told("The same for people.", "供人阅读的原因")
 
 
 def said(default: Any, en: str, zh: str, **limits: Any) -> Any:
