@@ -261,6 +261,27 @@ async def test_shutdown_puts_back_what_takes_too_long(
     assert [attempt.id for attempt in gate.canceled] == ["1"]
 
 
+async def test_task_that_is_given_away_again_ends_its_older_attempt(
+    redis_client: AsyncRedis, redis_sync: Redis, broker: Broker
+) -> None:
+    """Somebody put it back meanwhile: the attempt before is told to stop and writes nothing."""
+    gate = Gate()
+    await broker.enqueue(a_task("1"))
+    async with serving(redis_client, gate, heartbeat_seconds=20, recover_seconds=60):
+        await gate.holds(1)
+        redis_sync.zrem(keys.lease(Q), "1")
+        redis_sync.hset(keys.task(Q, "1"), "state", "pending")
+        redis_sync.rpoplpush(keys.active(Q), keys.pending(Q))
+        await gate.holds(2)
+        await until(lambda: gate.canceled, what="the first attempt is told to stop")
+        assert list_of(redis_sync, keys.active(Q)) == ["1"]
+        gate.opened.set()
+        await until(lambda: not hash_of(redis_sync, "1"), what="the second attempt has done it")
+    assert gate.canceled == gate.entered[:1]
+    assert redis_sync.exists(keys.active(Q), keys.lease(Q), keys.retry(Q)) == 0
+    assert redis_sync.get(keys.failed(Q)) is None
+
+
 async def test_server_starts_once(redis_client: AsyncRedis) -> None:
     """Running, it refuses a second start; shut down, any."""
     async with serving(redis_client, succeed) as server:

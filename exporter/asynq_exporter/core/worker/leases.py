@@ -19,3 +19,7 @@ class Lease:
             return False
         self.expires_at = expires_at
         return True
+
+    def lose(self) -> None:
+        """Somebody else has the task, whatever the clock says."""
+        self.expires_at = 0.0

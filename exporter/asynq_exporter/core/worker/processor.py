@@ -11,7 +11,7 @@ from asynq_exporter.core.worker import deadline
 from asynq_exporter.core.worker.attempt import Run
 from asynq_exporter.core.worker.broker import TakenTask, WorkerBroker
 from asynq_exporter.core.worker.config import ServerConfig
-from asynq_exporter.core.worker.errors import CanceledError
+from asynq_exporter.core.worker.errors import CanceledError, LeaseExpiredError
 from asynq_exporter.core.worker.leases import Lease
 from asynq_exporter.core.worker.outage import Outage
 from asynq_exporter.core.worker.queue_order import QueueOrder
@@ -157,6 +157,10 @@ class Processor:
             started_ns=now_ns,
             deadline_ns=deadline.deadline_ns(message, now_ns=now_ns),
         )
+        if (before := self._runs.get(run.key)) is not None:
+            # It was given away again, so that attempt has lost it; nobody else will tell it now.
+            before.lease.lose()
+            before.end(LeaseExpiredError())
         self._runs[run.key] = run
         self._handling += 1
         run.over.add_done_callback(self._free_slot)
