@@ -187,7 +187,7 @@ def test_installed_exporter_serves(
         wait_until(lambda: alive() and fetch(port, "/-/healthy"), what="it serves")
 
         assert "\nasynq_up 1.0\n" in fetch(port, "/metrics")
-        assert "<table>" in fetch(port, "/")
+        assert "<table role=" in fetch(port, "/")
 
 
 def test_bill_of_materials_is_complete(installed: Path, tmp_path: Path) -> None:

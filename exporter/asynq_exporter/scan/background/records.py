@@ -62,6 +62,7 @@ class RecordsCollector:
         self._clock = clock or SystemClock()
         self._sleep = sleep
         self._source: Summarized | None = None
+        self._round: asyncio.Task[Records] | None = None
         #: What was last read; None before the first time.
         self.latest: Records | None = None
 
@@ -69,7 +70,9 @@ class RecordsCollector:
         """Reads for ever, a round each interval and sooner after a failure, until cancelled."""
         failures = 0
         while True:
-            failures = 0 if (await self.collect()).part.success else failures + 1
+            self._round = asyncio.create_task(self.collect())
+            # Not cut off in the middle: a connection that is just being made would never be closed.
+            failures = 0 if (await asyncio.shield(self._round)).part.success else failures + 1
             await self._sleep(pause_seconds(self._interval_seconds, failures))
 
     async def collect(self) -> Records:
@@ -90,7 +93,9 @@ class RecordsCollector:
         return self._keep(summary, error, time.perf_counter() - started)
 
     async def close(self) -> None:
-        """Ends the connections."""
+        """Ends the connections, after the round under way."""
+        if self._round is not None:
+            await asyncio.wait({self._round})
         if self._source is not None:
             await self._source.close()
 
