@@ -21,6 +21,9 @@ logger = logging.getLogger(__name__)
 #: How often what a killed process left is looked for, and how old it has to be for that but at the start.
 COMPLETE_SECONDS = 60.0
 
+#: How long the end waits for what is being completed; a kill does no harm either.
+CLOSE_SECONDS = 10.0
+
 
 class Records:
     """Cancellations over the configured database."""
@@ -34,6 +37,7 @@ class Records:
         self._database: Database | None = None
         self._cancellations: Cancellations | None = None
         self._opening = asyncio.Lock()
+        self._round: asyncio.Task[bool] | None = None
 
     async def cancellations(self) -> "Cancellations":
         """What cancels tasks.
@@ -51,22 +55,31 @@ class Records:
         """Completes at the start, and then every minute, what a killed process left."""
         age = 0.0
         while not self._read_only:
-            try:
-                closed = await (await self.cancellations()).recover(min_age_seconds=age)
-            except ApiError:
-                logger.debug("No task records to complete")
-            except AsynqError as exc:
-                logger.warning("Cancellations cannot be completed now", extra={"error": str(exc)})
-            else:
+            self._round = asyncio.create_task(self._complete(age))
+            # Not cut off in the middle: SQLAlchemy would wait for ever for a connection that was just made.
+            if await asyncio.shield(self._round):
                 age = COMPLETE_SECONDS
-                if closed:
-                    logger.info("Cancellations completed", extra={"tasks": closed})
             await asyncio.sleep(COMPLETE_SECONDS)
 
     async def close(self) -> None:
-        """Ends the connections."""
+        """Ends the connections, after the round under way if that takes no longer than some seconds."""
+        if self._round is not None:
+            await asyncio.wait({self._round}, timeout=CLOSE_SECONDS)
         if self._database is not None:
             await self._database.close()
+
+    async def _complete(self, min_age_seconds: float) -> bool:
+        try:
+            closed = await (await self.cancellations()).recover(min_age_seconds=min_age_seconds)
+        except ApiError:
+            logger.debug("No task records to complete")
+        except AsynqError as exc:
+            logger.warning("Cancellations cannot be completed now", extra={"error": str(exc)})
+        else:
+            if closed:
+                logger.info("Cancellations completed", extra={"tasks": closed})
+            return True
+        return False
 
     async def _open(self) -> "Cancellations":
         path = self._url.file
