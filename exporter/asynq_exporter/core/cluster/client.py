@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import AskError, ClusterDownError, ExecAbortError, RedisError, TryAgainError
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from asynq_exporter.core.cluster.commands import EVERYWHERE, encoded, key_of
+from asynq_exporter.core.cluster.commands import encoded, key_of
 from asynq_exporter.core.cluster.nodes import Nodes
 from asynq_exporter.core.cluster.slots import Address, host_of, written
 
@@ -47,8 +47,6 @@ class ClusterClient(Redis):
 
     async def execute_command(self, *args: Any, **options: Any) -> Any:
         """The reply to a command."""
-        if args[0] in EVERYWHERE:
-            return await self._tell_all((args, options))
         [reply] = await self.send([(args, options)])
         if isinstance(reply, Exception):
             raise reply
@@ -156,17 +154,6 @@ class ClusterClient(Redis):
             block.pauses += 1
             return block.pauses <= MAX_PAUSES
         return False
-
-    async def _tell_all(self, command: Command) -> Any:
-        """The reply of any master; of one that is lost nothing is wanted as long as there is another."""
-        await self._nodes.look()
-        blocks = [_Block([command], None, address) for address in self._nodes.masters()]
-        await _all(self._ask(block.address, [block]) for block in blocks)
-        replies = [block.replies[0] for block in blocks]
-        for reply in replies:
-            if not isinstance(reply, Exception):
-                return reply
-        raise replies[0]
 
 
 async def masters(redis: Redis) -> list[Redis]:

@@ -12,11 +12,10 @@ Words = Sequence[Any]
 #: processes are of one clock.
 KEYLESS = frozenset({"PING", "TIME"})
 
-#: Commands for every master.
-EVERYWHERE = frozenset({"SCRIPT LOAD"})
-
 #: Commands that tell of one node, or change it; which one is for the caller to say.
-OF_ONE_NODE = frozenset({"SCAN", "KEYS", "DBSIZE", "RANDOMKEY", "FLUSHDB", "FLUSHALL", "INFO", "CONFIG GET"})
+OF_ONE_NODE = frozenset(
+    {"SCAN", "KEYS", "DBSIZE", "RANDOMKEY", "FLUSHDB", "FLUSHALL", "INFO", "CONFIG GET", "SCRIPT LOAD"}
+)
 
 _SCRIPTED = frozenset({"EVAL", "EVALSHA"})
 
